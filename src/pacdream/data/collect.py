@@ -1,0 +1,205 @@
+"""Recording: policies play the game in worker processes, each episode becomes one file."""
+
+import logging
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pacdream.data.episode_store import (
+    EpisodeEntry,
+    Manifest,
+    is_intact,
+    read_manifest,
+    write_episode,
+    write_manifest,
+)
+from pacdream.env.atari import PaletteFrames
+from pacdream.policy.base import Policy
+from pacdream.types import Episode
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """All that a worker process needs to record an episode by its number."""
+
+    make_env: Callable[[], PaletteFrames]
+    policy: Policy
+    folder: Path
+    seed: int
+    max_steps: int
+
+    def record(self, index: int) -> EpisodeEntry:
+        """Play episode ``index`` and write its file. Depends on the seed and the number only, not on who else plays."""
+        env_seed, policy_seed = np.random.SeedSequence([self.seed, index]).generate_state(2)
+        episode = play_episode(
+            self.make_env(), self.policy, int(env_seed), int(policy_seed), self.max_steps
+        )
+        return write_episode(self.folder, file_name(index), self.policy.name, episode)
+
+
+def file_name(index: int) -> str:
+    """Name of the file of episode ``index``."""
+    return f"episode_{index:06d}.h5"
+
+
+def play_episode(
+    env: PaletteFrames, policy: Policy, env_seed: int, policy_seed: int, max_steps: int
+) -> Episode:
+    """Play one episode from reset to its end, or to ``max_steps`` steps."""
+    frame, info = env.reset(seed=env_seed)
+    policy.reset(env, np.random.default_rng(policy_seed))
+    frames, rams, lives = [frame], [info["ram"]], [info["lives"]]
+    steps: list[tuple[int, float, bool, bool]] = []
+    while not steps or not (steps[-1][2] or steps[-1][3]):
+        action = policy.act(env)
+        frame, reward, terminated, truncated, info = env.step(action)
+        truncated = not terminated and (truncated or len(steps) + 1 >= max_steps)
+        steps.append((action, float(reward), terminated, truncated))
+        frames.append(frame)
+        rams.append(info["ram"])
+        lives.append(info["lives"])
+    actions, rewards, terminations, truncations = zip(*steps, strict=True)
+    return Episode(
+        frames=np.stack(frames),
+        actions=np.array(actions, np.uint8),
+        rewards=np.array(rewards, np.float32),
+        terminated=np.array(terminations, np.bool_),
+        truncated=np.array(truncations, np.bool_),
+        lives=np.array(lives, np.uint8),
+        ram=np.stack(rams),
+    )
+
+
+def collect(
+    make_env: Callable[[], PaletteFrames],
+    policy: Policy,
+    folder: Path,
+    episodes: int,
+    seed: int,
+    max_steps: int,
+    workers: int,
+    settings: dict[str, Any],
+) -> Manifest:
+    """Record episodes until the folder holds ``episodes`` of them; what is there and intact is kept.
+
+    Args:
+        make_env: builds the game; must be picklable, as must ``policy``.
+        policy: who plays.
+        folder: where the files and the manifest go.
+        episodes: number of episodes wanted in all.
+        seed: decides, with its number, the content of every episode.
+        max_steps: longest episode in steps.
+        workers: processes; the recording is the same for any number of them.
+        settings: plain description of environment and policy, stored and compared.
+
+    Raises:
+        ValueError: the folder holds episodes of other settings, or cannot be written.
+    """
+    if min(episodes, max_steps, workers) < 1:
+        raise ValueError(
+            f"episodes={episodes}, max_steps={max_steps} and workers={workers} must all be at least 1"
+        )
+    wanted = _empty_manifest(
+        make_env(), {**settings, "seed": seed, "max_steps": max_steps}
+    )
+    _make_folder(folder)
+    with FileLock(folder / ".lock"):
+        manifest = _open_manifest(folder, wanted)
+        missing = _missing(folder, manifest, episodes)
+        if not missing:
+            log.info("%s holds %d episodes already", folder, len(manifest.episodes))
+            return manifest
+        recorder = Recorder(make_env, policy, folder, seed, max_steps)
+        return _record_all(recorder, manifest, missing, min(workers, len(missing)))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+    except OSError as error:
+        raise ValueError(
+            f"cannot write to {folder}: {error} (choose another with paths.outputs=<folder>)"
+        ) from error
+
+
+def _empty_manifest(env: PaletteFrames, settings: dict[str, Any]) -> Manifest:
+    height, width = env.observation_space.shape  # type: ignore[misc]
+    return Manifest(
+        settings=settings,
+        provenance=env.provenance,
+        action_names=env.action_names,
+        palette=tuple(bytes(colour).hex() for colour in env.palette),
+        frame_shape=(height, width),
+    )
+
+
+def _open_manifest(folder: Path, wanted: Manifest) -> Manifest:
+    """The folder's manifest, new if there is none, refused if it was made with other settings."""
+    if not (folder / "manifest.json").exists():
+        write_manifest(folder, wanted)
+        return wanted
+    found = read_manifest(folder)
+    for name in ("settings", "provenance"):
+        there, here = _flatten(getattr(found, name)), _flatten(getattr(wanted, name))
+        different = [k for k in sorted({*there, *here}) if there.get(k) != here.get(k)]
+        if different:
+            listed = ", ".join(f"{k}: {there.get(k)} -> {here.get(k)}" for k in different)
+            raise ValueError(
+                f"{folder} was recorded with other {name} ({listed}): "
+                "use those, or another folder with output=<folder>"
+            )
+    return found
+
+
+def _flatten(nested: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(nested, dict):
+        return {prefix: nested}
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flatten(value, f"{prefix}.{key}".lstrip("."))
+    return flat
+
+
+def _missing(folder: Path, manifest: Manifest, episodes: int) -> list[int]:
+    known = {entry.file: entry for entry in manifest.episodes}
+    missing = []
+    for index in range(max(episodes, len(known))):
+        entry = known.get(file_name(index))
+        if entry is None and index < episodes:
+            missing.append(index)
+        elif entry is not None and not is_intact(folder, entry):
+            log.warning("%s is missing or damaged and is recorded again", folder / entry.file)
+            missing.append(index)
+    return missing
+
+
+def _record_all(recorder: Recorder, manifest: Manifest, missing: list[int], workers: int) -> Manifest:
+    log.info("recording %d episodes into %s with %d processes", len(missing), recorder.folder, workers)
+    columns = (
+        TextColumn("recording"), BarColumn(), MofNCompleteColumn(), TextColumn("episodes"),
+        TextColumn("{task.fields[steps]} steps"), TimeRemainingColumn(),
+    )  # fmt: skip
+    # "spawn": the emulator and torch's threads do not survive a fork.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    try:
+        with Progress(*columns) as progress:
+            task = progress.add_task("", total=len(missing), steps=0)
+            futures = [pool.submit(recorder.record, index) for index in missing]
+            for future in as_completed(futures):
+                manifest = manifest.with_entry(future.result())
+                write_manifest(recorder.folder, manifest)
+                progress.update(task, advance=1, steps=manifest.num_steps)
+    finally:
+        # After an error or Ctrl-C: do not start what has not begun; what is written stays.
+        pool.shutdown(wait=True, cancel_futures=True)
+    return manifest

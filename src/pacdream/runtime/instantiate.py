@@ -1,0 +1,72 @@
+"""From configuration to objects, with errors that name the setting."""
+
+import inspect
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+_PRIMITIVE = (bool, int, float, str)
+
+
+def build(config: DictConfig, **kwargs: Any) -> Any:
+    """Instantiate ``config._target_`` with checked settings; ``kwargs`` are added to its own.
+
+    Raises:
+        ValueError: a setting is unknown, of the wrong type or refused; the message says which and why.
+    """
+    key = config._get_full_key(None)
+    for problem in _type_problems(config, key):
+        raise ValueError(problem)
+    try:
+        return instantiate(config, **kwargs)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, ValueError | TypeError | ImportError | AttributeError):
+            raise ValueError(f"{key}: {cause}") from error
+        raise
+
+
+def _type_problems(config: DictConfig, key: str) -> Iterator[str]:
+    """One line for each primitive setting, here or below, whose type its ``_target_`` does not take."""
+    hints = _hints(config.get("_target_"))
+    for name, value in OmegaConf.to_container(config, resolve=True).items():  # type: ignore[union-attr]
+        path = f"{key}.{name}"
+        node = config[name]
+        if isinstance(node, DictConfig):
+            yield from _type_problems(node, path)
+        elif name in hints and value is not None and not _accepts(hints[name], value):
+            yield f"{path}={value!r} is no {_name(hints[name])}, which {config._target_} needs"
+
+
+def _hints(target: str | None) -> dict[str, Any]:
+    if target is None:
+        return {}
+    function = get_object(target)
+    try:
+        return typing.get_type_hints(
+            function.__init__ if inspect.isclass(function) else function
+        )
+    except (NameError, TypeError, AttributeError):  # a library whose hints cannot be evaluated
+        return {}
+
+
+def _accepts(hint: Any, value: Any) -> bool:
+    """Whether a primitive value fits a hint made of primitives; anything else is left to the constructor."""
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    primitive = [option for option in options if option in _PRIMITIVE]
+    if type(value) not in _PRIMITIVE or not primitive:
+        return True
+    return type(value) in primitive or (type(value) is int and float in primitive)
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def _name(hint: Any) -> str:
+    return getattr(hint, "__name__", str(hint)) if not _is_union(hint) else str(hint)

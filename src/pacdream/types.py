@@ -1,0 +1,94 @@
+"""The data that flows between packages.
+
+Axis legend: ``B`` batch, ``T`` time, ``H W`` pixels (height, width), ``h w`` code-grid rows and columns,
+``N`` steps of a whole data set, ``K`` codebook size, ``A`` number of actions, ``C`` palette classes, ``D`` channels.
+Arrays of codes are row-major: flattening (h, w) gives position ``row * w + column``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # recording workers import this module and must not wait for torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode of the game. ``actions[t]`` is chosen on seeing ``frames[t]`` and leads to ``frames[t + 1]``."""
+
+    frames: NDArray[np.uint8]
+    """(T+1, H, W) palette index of every pixel."""
+    actions: NDArray[np.uint8]
+    """(T,) index into the environment's action names."""
+    rewards: NDArray[np.float32]
+    """(T,) points."""
+    terminated: NDArray[np.bool_]
+    """(T,) the game was over after this step."""
+    truncated: NDArray[np.bool_]
+    """(T,) recording stopped after this step though the game went on."""
+    lives: NDArray[np.uint8]
+    """(T+1,) lives left."""
+    ram: NDArray[np.uint8]
+    """(T+1, 128) the console's memory."""
+
+    def __post_init__(self) -> None:
+        """Check that all arrays speak of the same number of steps."""
+        steps = len(self.actions)
+        lengths = {
+            "frames": len(self.frames) - 1,
+            "rewards": len(self.rewards),
+            "terminated": len(self.terminated),
+            "truncated": len(self.truncated),
+            "lives": len(self.lives) - 1,
+            "ram": len(self.ram) - 1,
+        }
+        wrong = {name: n for name, n in lengths.items() if n != steps}
+        if wrong or steps == 0:
+            raise ValueError(f"an episode of {steps} actions cannot have steps {wrong}")
+
+
+@dataclass(frozen=True)
+class LatentBatch:
+    """A batch of windows of latent steps; with a context length of 1 each is a triplet."""
+
+    codes: Tensor
+    """(B, T+1, h, w) int64; ``codes[:, t]`` is seen when ``actions[:, t]`` is chosen."""
+    actions: Tensor
+    """(B, T) int64; ``actions[:, t]`` leads from ``codes[:, t]`` to ``codes[:, t + 1]``."""
+
+
+@dataclass(frozen=True)
+class TokenizerOutput:
+    """What one training pass of a tokenizer gives."""
+
+    logits: Tensor
+    """(B, C, H, W) one logit per palette class and pixel."""
+    codes: Tensor
+    """(B, h, w) int64 in [0, K)."""
+    commitment_loss: Tensor
+    """() the quantizer's own loss, already weighted."""
+
+
+State = tuple[Any, ...]
+"""A world model's memory: a nested tuple of tensors with a leading batch axis, empty if it has none."""
+
+
+@dataclass(frozen=True)
+class WorldModelOutput:
+    """A world model's belief about the next code grid."""
+
+    logits: Tensor
+    """(B, h, w, K) for one step, (B, T, h, w, K) for a window."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """An imagined future."""
+
+    codes: Tensor
+    """(B, T, h, w) int64; ``codes[:, t]`` is the world after ``t + 1`` imagined steps."""
