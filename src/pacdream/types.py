@@ -67,7 +67,7 @@ class TokenizerOutput:
     """What one training pass of a tokenizer gives."""
 
     logits: Tensor
-    """(B, C, H, W) one logit per palette class and pixel."""
+    """(B, C, P, ...) one logit per palette class and pixel, pixels in the order of ``Tokenizer.fold``."""
     codes: Tensor
     """(B, h, w) int64 in [0, K)."""
     commitment_loss: Tensor

@@ -5,11 +5,13 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from omegaconf import OmegaConf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pacdream.data.episode_store import (
@@ -22,6 +24,7 @@ from pacdream.data.episode_store import (
 )
 from pacdream.env.atari import PaletteFrames
 from pacdream.policy.base import Policy
+from pacdream.runtime.instantiate import build
 from pacdream.types import Episode
 
 log = logging.getLogger(__name__)
@@ -79,47 +82,53 @@ def play_episode(
     )
 
 
-def collect(
-    make_env: Callable[[], PaletteFrames],
-    policy: Policy,
-    folder: Path,
-    episodes: int,
-    seed: int,
-    max_steps: int,
-    workers: int,
-    settings: dict[str, Any],
-) -> Manifest:
-    """Record episodes until the folder holds ``episodes`` of them; what is there and intact is kept.
+@dataclass(frozen=True)
+class Recording:
+    """A data set to be: who plays what, how often, and where it goes."""
 
-    Args:
-        make_env: builds the game; must be picklable, as must ``policy``.
-        policy: who plays.
-        folder: where the files and the manifest go.
-        episodes: number of episodes wanted in all.
-        seed: decides, with its number, the content of every episode.
-        max_steps: longest episode in steps.
-        workers: processes; the recording is the same for any number of them.
-        settings: plain description of environment and policy, stored and compared.
+    env: dict[str, Any]
+    """Builds the game; see ``conf/env``."""
+    policy: dict[str, Any]
+    """Builds the player; see ``conf/policy``."""
+    episodes: int
+    """Episodes wanted in the folder in all."""
+    seed: int
+    """Decides, with its number, the content of every episode."""
+    max_steps: int
+    """Longest episode in steps."""
+    workers: int
+    """Processes; the recording is the same for any number of them."""
+    output: str
+    """Folder of the files and the manifest."""
 
-    Raises:
-        ValueError: the folder holds episodes of other settings, or cannot be written.
-    """
-    if min(episodes, max_steps, workers) < 1:
-        raise ValueError(
-            f"episodes={episodes}, max_steps={max_steps} and workers={workers} must all be at least 1"
-        )
-    wanted = _empty_manifest(
-        make_env(), {**settings, "seed": seed, "max_steps": max_steps}
-    )
-    _make_folder(folder)
-    with FileLock(folder / ".lock"):
-        manifest = _open_manifest(folder, wanted)
-        missing = _missing(folder, manifest, episodes)
-        if not missing:
-            log.info("%s holds %d episodes already", folder, len(manifest.episodes))
-            return manifest
-        recorder = Recorder(make_env, policy, folder, seed, max_steps)
-        return _record_all(recorder, manifest, missing, min(workers, len(missing)))
+    def record(self) -> Manifest:
+        """Record until the folder holds all episodes wanted; what is there and intact is kept.
+
+        Raises:
+            ValueError: the folder holds episodes of other settings, or cannot be written.
+        """
+        if min(self.episodes, self.max_steps, self.workers) < 1:
+            raise ValueError(
+                f"episodes={self.episodes}, max_steps={self.max_steps} and workers={self.workers} "
+                "must all be at least 1"
+            )
+        folder = Path(self.output)
+        config = OmegaConf.create({"env": self.env, "policy": self.policy})
+        make_env = partial(build, config.env)
+        recorder = Recorder(make_env, build(config.policy), folder, self.seed, self.max_steps)
+        wanted = _empty_manifest(make_env(), self._settings())
+        _make_folder(folder)
+        with FileLock(folder / ".lock"):
+            manifest = _open_manifest(folder, wanted)
+            missing = _missing(folder, manifest, self.episodes)
+            if not missing:
+                log.info("%s holds %d episodes already", folder, len(manifest.episodes))
+                return manifest
+            return _record_all(recorder, manifest, missing, min(self.workers, len(missing)))
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides the content of an episode beside its number."""
+        return {"env": self.env, "policy": self.policy, "seed": self.seed, "max_steps": self.max_steps}
 
 
 def _make_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ _PRIMITIVE = (bool, int, float, str)
 
 
 def build(config: DictConfig, **kwargs: Any) -> Any:
-    """Instantiate ``config._target_`` with checked settings; ``kwargs`` are added to its own.
+    """Instantiate ``config._target_`` with checked settings; ``kwargs`` are added to its own. Containers arrive plain.
 
     Raises:
         ValueError: a setting is unknown, of the wrong type or refused; the message says which and why.
@@ -23,7 +23,7 @@ def build(config: DictConfig, **kwargs: Any) -> Any:
     for problem in _type_problems(config, key):
         raise ValueError(problem)
     try:
-        return instantiate(config, **kwargs)
+        return instantiate(config, _convert_="all", **kwargs)
     except InstantiationException as error:
         cause = error.__cause__ or error
         if isinstance(cause, ValueError | TypeError | ImportError | AttributeError):

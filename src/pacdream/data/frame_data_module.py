@@ -1,0 +1,156 @@
+"""Frame pairs for the tokenizer."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pacdream.data.batches import GatheredDataset, gathered_loader
+from pacdream.data.collect import Recording
+from pacdream.data.episode_store import Manifest, read_episode, read_manifest
+from pacdream.data.memory import announce
+from pacdream.data.split import split_episodes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of several episodes, one after the other."""
+
+    frames: Tensor
+    """(N, H, W) uint8 palette indices."""
+    first: Tensor
+    """(N,) int64: number of the first frame of each frame's episode."""
+    ram: Tensor
+    """(N, 128) uint8."""
+
+    def windows(self, indices: Tensor, num_frames: int) -> Tensor:
+        """The last ``num_frames`` frames up to each index, (B, F, H, W); an episode's first frame is repeated."""
+        back = torch.arange(num_frames - 1, -1, -1)
+        wanted = torch.maximum(indices[:, None] - back, self.first[indices][:, None])
+        return self.frames[wanted]
+
+
+class FrameDataModule(lightning.LightningDataModule):
+    """All frames of a folder of episodes in memory, split by episode, in batches (B, F, H, W) uint8."""
+
+    def __init__(
+        self,
+        episodes: str,
+        recording: Recording,
+        batch_size: int,
+        val_batch_size: int,
+        num_frames: int,
+        val_fraction: float,
+        max_val_frames: int,
+        seed: int,
+    ) -> None:
+        """Configure; nothing is read yet.
+
+        Args:
+            episodes: folder of episodes; recorded first if it does not exist.
+            recording: what to record then.
+            batch_size: windows per training batch.
+            val_batch_size: windows per validation batch.
+            num_frames: frames per window, 1 or 2.
+            val_fraction: share of the episodes held out.
+            max_val_frames: validation uses at most so many frames, evenly spread.
+            seed: decides the split and the order of the batches.
+        """
+        super().__init__()
+        self.folder = Path(episodes)
+        self.recording = recording
+        self.batch_size, self.val_batch_size = batch_size, val_batch_size
+        self.num_frames, self.max_val_frames = num_frames, max_val_frames
+        self.val_fraction, self.seed = val_fraction, seed
+
+    def facts(self) -> dict[str, Any]:
+        """What a tokenizer must know of the data, in plain numbers and strings."""
+        manifest = find_or_record(self.folder, self.recording)
+        counts = manifest.colour_counts()
+        return {
+            "frame_shape": list(manifest.frame_shape),
+            "palette": list(manifest.palette),
+            "colour_counts": {str(i): int(counts[i]) for i in np.flatnonzero(counts)},
+        }
+
+    def prepare_data(self) -> None:
+        """Record the episodes if there are none."""
+        find_or_record(self.folder, self.recording)
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - every stage needs both sets
+        """Read all frames."""
+        manifest = read_manifest(self.folder)
+        split = split_episodes(len(manifest.episodes), self.val_fraction, self.seed)
+        num_frames = manifest.num_steps + len(manifest.episodes)
+        announce(
+            f"{num_frames} frames of {self.folder}",
+            num_frames * int(np.prod(manifest.frame_shape)),
+            "use fewer episodes",
+        )
+        self.train_frames = load_frames(self.folder, manifest, split.train)
+        self.val_frames = load_frames(self.folder, manifest, split.val)
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        """Shuffled windows of the training episodes."""
+        frames = self.train_frames
+        dataset = GatheredDataset(len(frames.frames), lambda i: frames.windows(i, self.num_frames))
+        return gathered_loader(dataset, self.batch_size, True, self.seed, *_place(self.trainer))
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Windows (B, F, H, W) and RAM (B, 128) of the validation episodes, in order."""
+        frames = self.val_frames
+        count = min(self.max_val_frames, len(frames.frames))
+        chosen = torch.linspace(0, len(frames.frames) - 1, count).long()
+        dataset = GatheredDataset(
+            count, lambda i: (frames.windows(chosen[i], self.num_frames), frames.ram[chosen[i]])
+        )
+        return gathered_loader(dataset, self.val_batch_size, False, self.seed, *_place(self.trainer))
+
+
+def _place(trainer: lightning.Trainer | None) -> tuple[int, int]:
+    """Rank and number of the processes that share the data."""
+    return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+
+def find_or_record(folder: Path, recording: Recording) -> Manifest:
+    """The manifest of ``folder``; without one the default data set is recorded first.
+
+    Raises:
+        ValueError: the folder does not exist and is not the one that ``recording`` makes.
+    """
+    if (folder / "manifest.json").exists() and Path(recording.output) != folder:
+        return read_manifest(folder)
+    if Path(recording.output) != folder:
+        raise ValueError(f"no episodes in {folder}: record some with `python collect.py output={folder}`")
+    if not (folder / "manifest.json").exists():
+        log.info("no episodes in %s yet: recording the default data set first", folder)
+    elif len((manifest := read_manifest(folder)).episodes) >= recording.episodes:
+        return manifest
+    return recording.record()
+
+
+def load_frames(folder: Path, manifest: Manifest, numbers: Iterable[int]) -> Frames:
+    """Read the frames and the RAM of the episodes with these numbers."""
+    entries = [manifest.episodes[number] for number in numbers]
+    total = sum(entry.length + 1 for entry in entries)
+    frames = torch.empty((total, *manifest.frame_shape), dtype=torch.uint8)
+    ram = torch.empty((total, 128), dtype=torch.uint8)
+    first = torch.empty(total, dtype=torch.int64)
+    start = 0
+    for entry in entries:
+        episode = read_episode(folder, entry, manifest.num_actions)
+        end = start + entry.length + 1
+        frames[start:end] = torch.from_numpy(episode.frames)
+        ram[start:end] = torch.from_numpy(episode.ram)
+        first[start:end] = start
+        start = end
+    return Frames(frames, first, ram)

@@ -1,0 +1,94 @@
+"""Networks that rebuild themselves: a recipe of plain values travels with the weights."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pacdream.data.files import atomic_path, sha256_of
+from pacdream.runtime.instantiate import build
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def build_model(config: DictConfig, facts: dict[str, Any]) -> Any:
+    """Build a network from its settings and the facts of the data, and note on it how to build it again."""
+    model = build(config, **facts)
+    model.recipe = {**OmegaConf.to_container(config, resolve=True), **facts}  # type: ignore[dict-item]
+    return model
+
+
+def save_model(path: Path, model: nn.Module, notes: dict[str, str] | None = None) -> None:
+    """Write weights and recipe as safetensors, atomically."""
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(state, temporary, {**(notes or {}), "recipe": json.dumps(model.recipe)})
+
+
+def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") -> Net:
+    """Rebuild a network, frozen and in evaluation mode, from safetensors or from a training checkpoint.
+
+    Nothing in the file is executed: weights are read as tensors, and the recipe may only name classes of this package.
+
+    Raises:
+        ValueError: no such file, not a checkpoint, damaged, or a network of another kind.
+    """
+    if not path.is_file():
+        raise ValueError(f"no checkpoint at {path}")
+    try:
+        recipe, state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+        _check_targets(recipe)
+        model = instantiate(recipe, _convert_="all")
+        if not isinstance(model, kind):
+            raise ValueError(f"it holds a {type(model).__name__}, not a {kind.__name__}")
+        model.load_state_dict(state)
+    except (ValueError, SafetensorError) as error:
+        raise ValueError(f"cannot load {path}: {error}") from error
+    except Exception as error:  # whatever a damaged file makes a library raise, the user needs its name
+        raise ValueError(f"{path} is damaged or not a checkpoint of this project: {_first_line(error)}") from error
+    model.recipe = recipe
+    return model.to(device).eval().requires_grad_(False)
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Identity of a network: its recipe and every weight, whatever file they came from."""
+    parts: list[bytes | str] = [json.dumps(model.recipe, sort_keys=True)]
+    for name, tensor in sorted(model.state_dict().items()):
+        parts += [name, tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()]
+    return sha256_of(*parts)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        if "recipe" not in metadata:
+            raise ValueError("it has no recipe: not a file of this project")
+        return json.loads(metadata["recipe"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(checkpoint, dict) or "recipe" not in checkpoint:
+        raise ValueError("it has no recipe: not a checkpoint of this project")
+    prefix = "model."
+    state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+    return checkpoint["recipe"], state
+
+
+def _check_targets(recipe: Any) -> None:
+    """Refuse a recipe that would build anything but this package's classes."""
+    for key, value in recipe.items():
+        if key == "_target_" and not str(value).startswith("pacdream."):
+            raise ValueError(f"its recipe names {value!r}, which is not part of this project")
+        if isinstance(value, dict):
+            _check_targets(value)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

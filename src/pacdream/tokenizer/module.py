@@ -1,0 +1,99 @@
+"""Training a tokenizer."""
+
+from typing import Any
+
+import lightning
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torchmetrics import ConfusionMatrix, MeanMetric, MetricCollection
+from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
+
+from pacdream.runtime.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.metrics import CodebookUse, class_iou
+from pacdream.types import TokenizerOutput
+
+OUTSIDE = 255
+"""Target of the pixels that only pad the frame."""
+
+
+class TokenizerModule(lightning.LightningModule):
+    """Reconstructs the palette class of every pixel by weighted cross-entropy."""
+
+    def __init__(self, model: Tokenizer, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
+        """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
+        super().__init__()
+        self.model = model
+        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        num_classes = len(model.palette_indices)
+        self.val_loss = MeanMetric()
+        self.confusion = ConfusionMatrix("multiclass", num_classes=num_classes)
+        self.codebook_use = CodebookUse(model.codebook_size)
+        self.image_metrics = MetricCollection(
+            {
+                "tokenizer/psnr": PeakSignalNoiseRatio((0.0, 1.0)),
+                "tokenizer/ssim": StructuralSimilarityIndexMeasure(data_range=1.0),
+            }
+        )
+        palette = [list(bytes.fromhex(colour)) for colour in model.recipe["palette"]]
+        self.register_buffer("palette", torch.tensor(palette) / 255, persistent=False)
+
+    def training_step(self, frames: Tensor, _: int) -> Tensor:
+        """Loss on windows (B, F, H, W)."""
+        output = self.model(frames)
+        loss, target = self._loss(output, frames)
+        self.log("train/loss", loss, prog_bar=True)
+        with torch.no_grad():
+            self.log("train/pixel_accuracy", self._accuracy(output, target), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        """Update all metrics on windows (B, F, H, W)."""
+        frames, _ = batch
+        output = self.model(frames)
+        loss, _ = self._loss(output, frames)
+        predicted = self.model.class_of_index[self.model.decode(output.codes).int()].long()
+        real = self.model.class_of_index[frames[:, -1].int()].long()
+        self.val_loss.update(loss, len(frames))
+        self.confusion.update(predicted, real)
+        self.codebook_use.update(output.codes)
+        self.image_metrics.update(self._image(predicted), self._image(real))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the schema's ``val/`` and ``tokenizer/`` names."""
+        confusion = self.confusion.compute()
+        logged = {"val/loss": self.val_loss.compute()}
+        logged["val/pixel_accuracy"] = confusion.diag().sum() / confusion.sum()
+        for index, iou in zip(self.model.palette_indices.tolist(), class_iou(confusion), strict=True):
+            logged[f"tokenizer/iou/colour_{index}"] = iou
+        logged |= {f"tokenizer/{name}": value for name, value in self.codebook_use.compute().items()}
+        logged |= self.image_metrics.compute()
+        self.log_dict({name: value.float() for name, value in logged.items()})
+        for metric in (self.val_loss, self.confusion, self.codebook_use, self.image_metrics):
+            metric.reset()
+
+    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
+        """Build optimizer and schedule."""
+        return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the checkpoint rebuild its network."""
+        checkpoint["recipe"] = self.model.recipe
+
+    def _loss(self, output: TokenizerOutput, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss () and target classes (B, P, ...)."""
+        target = self.model.fold(frames[:, -1:], padding=OUTSIDE)[:, 0].long()
+        weights = self.model.class_weights
+        total = F.cross_entropy(output.logits, target, weight=weights, ignore_index=OUTSIDE, reduction="sum")
+        # Divided by the number of pixels, not by the sum of weights: a batch without ghosts must not count more.
+        return total / frames[:, -1].numel() + output.commitment_loss, target
+
+    def _accuracy(self, output: TokenizerOutput, target: Tensor) -> Tensor:
+        right = self.model.most_likely(output.logits) == target
+        return right.sum() / (target != OUTSIDE).sum()
+
+    def _image(self, classes: Tensor) -> Tensor:
+        """RGB images (B, 3, H, W) in [0, 1] of classes (B, H, W)."""
+        return rearrange(self.palette[self.model.palette_indices[classes].long()], "B H W rgb -> B rgb H W")

@@ -1,0 +1,18 @@
+"""Train a tokenizer or a world model: ``python train.py experiment=gru_baseline``."""
+
+import hydra
+from omegaconf import DictConfig
+
+from pacdream.runtime.entry_point import entry_point
+from pacdream.runtime.train import train
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+@entry_point
+def main(config: DictConfig) -> float | None:
+    """Train as configured and return the value that a sweep minimises."""
+    return train(config)
+
+
+if __name__ == "__main__":
+    main()
