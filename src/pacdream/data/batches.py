@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+import lightning
 from torch import Tensor, as_tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
@@ -42,3 +43,8 @@ def gathered_loader(
 
 def _as_is(batch: Batch) -> Batch:
     return batch
+
+
+def place(trainer: lightning.Trainer | None) -> tuple[int, int]:
+    """Rank of this process and number of processes that share the data."""
+    return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)

@@ -1,6 +1,5 @@
 """Frame pairs for the tokenizer."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.data.batches import GatheredDataset, gathered_loader
+from pacdream.data.batches import GatheredDataset, gathered_loader, place
 from pacdream.data.collect import Recording
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
+from pacdream.data.find_episodes import find_or_record
 from pacdream.data.memory import announce
 from pacdream.data.split import split_episodes
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class FrameDataModule(lightning.LightningDataModule):
         """Shuffled windows of the training episodes."""
         frames = self.train_frames
         dataset = GatheredDataset(len(frames.frames), lambda i: frames.windows(i, self.num_frames))
-        return gathered_loader(dataset, self.batch_size, True, self.seed, *_place(self.trainer))
+        return gathered_loader(dataset, self.batch_size, True, self.seed, *place(self.trainer))
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Windows (B, F, H, W) and RAM (B, 128) of the validation episodes, in order."""
@@ -113,29 +111,7 @@ class FrameDataModule(lightning.LightningDataModule):
         dataset = GatheredDataset(
             count, lambda i: (frames.windows(chosen[i], self.num_frames), frames.ram[chosen[i]])
         )
-        return gathered_loader(dataset, self.val_batch_size, False, self.seed, *_place(self.trainer))
-
-
-def _place(trainer: lightning.Trainer | None) -> tuple[int, int]:
-    """Rank and number of the processes that share the data."""
-    return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-
-
-def find_or_record(folder: Path, recording: Recording) -> Manifest:
-    """The manifest of ``folder``; without one the default data set is recorded first.
-
-    Raises:
-        ValueError: the folder does not exist and is not the one that ``recording`` makes.
-    """
-    if (folder / "manifest.json").exists() and Path(recording.output) != folder:
-        return read_manifest(folder)
-    if Path(recording.output) != folder:
-        raise ValueError(f"no episodes in {folder}: record some with `python collect.py output={folder}`")
-    if not (folder / "manifest.json").exists():
-        log.info("no episodes in %s yet: recording the default data set first", folder)
-    elif len((manifest := read_manifest(folder)).episodes) >= recording.episodes:
-        return manifest
-    return recording.record()
+        return gathered_loader(dataset, self.val_batch_size, False, self.seed, *place(self.trainer))
 
 
 def load_frames(folder: Path, manifest: Manifest, numbers: Iterable[int]) -> Frames:

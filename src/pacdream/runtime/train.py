@@ -41,8 +41,9 @@ def train(config: DictConfig) -> float | None:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
     try:
         trainer.fit(module, data, ckpt_path=config.resume)
-        if config.report and trainer.interrupted is False:
-            build(config.report)(trainer, module, data)
+        best = trainer.checkpoint_callback.best_model_path if trainer.checkpoint_callback else ""
+        if config.report and best and trainer.is_global_zero:
+            build(config.report)(trainer, data, Path(best))
     finally:
         wandb.finish()  # or the next job of a multirun would write into this job's run
     metric = trainer.callback_metrics.get(config.optimized_metric)

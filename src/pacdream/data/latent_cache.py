@@ -1,0 +1,215 @@
+"""Episodes as codes: computed once with the frozen tokenizer, then memory-mapped."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from pacdream.data.episode_store import Manifest, read_episodes
+from pacdream.data.files import atomic_path, sha256_of
+from pacdream.data.split import EpisodeSplit
+from pacdream.runtime.checkpoints import weights_sha256
+from pacdream.tokenizer.base import Tokenizer
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class CacheIdentity:
+    """What a cache was computed from. Two caches with the same identity hold the same codes."""
+
+    tokenizer: str
+    """SHA-256 of the tokenizer's recipe and weights."""
+    episodes: str
+    """SHA-256 of all episodes, in order."""
+    preprocessing: str
+    """What happens between file and tokenizer."""
+
+    @property
+    def key(self) -> str:
+        """Short name of the cache."""
+        return sha256_of(self.tokenizer, self.episodes, self.preprocessing)[:16]
+
+
+@dataclass(frozen=True)
+class LatentCache:
+    """Codes of all frames of all episodes, one episode after the other (``N`` frames in all)."""
+
+    identity: CacheIdentity
+    codes: Tensor
+    """(N, h, w) uint8."""
+    actions: Tensor
+    """(N,) uint8, the action chosen on seeing this frame; 0 at an episode's last frame, which has none."""
+    rewards: Tensor
+    """(N,) float32, the points that this action earned."""
+    terminated: Tensor
+    """(N,) bool, the game was over after this action."""
+    starts: Tensor
+    """(E+1,) int64, number of the first frame of each episode, and N."""
+
+    def window_starts(self, episodes: tuple[int, ...], length: int) -> Tensor:
+        """Numbers (M,) of all frames of these episodes that ``length`` further frames of the same episode follow."""
+        ranges = [torch.arange(int(self.starts[e]), int(self.starts[e + 1]) - length) for e in episodes]
+        return torch.cat(ranges)
+
+
+def identity_of(tokenizer: Tokenizer, manifest: Manifest) -> CacheIdentity:
+    """Identity of the cache of these episodes under this tokenizer."""
+    preprocessing = f"schema {SCHEMA}, {tokenizer.num_frames} frame(s), first frame repeated"
+    return CacheIdentity(weights_sha256(tokenizer), manifest.sha256, preprocessing)
+
+
+def check_fit(tokenizer: Tokenizer, manifest: Manifest) -> None:
+    """Refuse a tokenizer that was made for other pictures.
+
+    Raises:
+        ValueError: the frame size differs, or more than 1 % of the pixels have a colour it has never seen.
+    """
+    if tuple(tokenizer.frame_shape) != tuple(manifest.frame_shape):
+        raise ValueError(
+            f"the tokenizer reads frames of {tuple(tokenizer.frame_shape)} pixels, the episodes have "
+            f"{tuple(manifest.frame_shape)}: train another with `python train.py experiment=vqvae`"
+        )
+    counts = torch.from_numpy(manifest.colour_counts())
+    known = counts[tokenizer.palette_indices.long()].sum()
+    unknown = 1 - float(known / counts.sum())
+    if unknown > 0.01:
+        raise ValueError(
+            f"{unknown:.0%} of the pixels have a colour that the tokenizer has never seen (is it of another game?): "
+            "train one on these episodes with `python train.py experiment=vqvae`"
+        )
+    if unknown > 0:
+        log.warning("%.2e of the pixels have a colour new to the tokenizer: read as the nearest known", unknown)
+
+
+def open_or_encode(
+    folder: Path,
+    episodes: Path,
+    manifest: Manifest,
+    tokenizer: Tokenizer,
+    device: torch.device,
+    batch_size: int,
+) -> LatentCache:
+    """Open the cache of these episodes, or encode them first; of several processes one encodes, the others wait.
+
+    Raises:
+        ValueError: tokenizer and episodes do not fit, or the cache is damaged.
+    """
+    identity = identity_of(tokenizer, manifest)
+    path = cache_path(folder, identity)
+    if not path.exists():
+        check_fit(tokenizer, manifest)
+        with _lock(path):
+            if not path.exists():
+                log.info("encoding %d steps of %s on %s", manifest.num_steps, episodes, device)
+                write_cache(path, encode(episodes, manifest, tokenizer, identity, device, batch_size))
+    return read_cache(path, identity)
+
+
+def cache_path(folder: Path, identity: CacheIdentity) -> Path:
+    """Where the cache with this identity lies."""
+    return folder / f"{identity.key}.safetensors"
+
+
+def _lock(path: Path) -> FileLock:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("another process is encoding %s: waiting for it", path)
+            lock.acquire()
+    except OSError as error:
+        raise ValueError(f"cannot write to {path.parent}: {error} (choose paths.outputs=<folder>)") from error
+    return lock
+
+
+@torch.inference_mode()
+def encode(
+    episodes: Path,
+    manifest: Manifest,
+    tokenizer: Tokenizer,
+    identity: CacheIdentity,
+    device: torch.device,
+    batch_size: int,
+) -> LatentCache:
+    """Encode all episodes, one at a time, in batches of ``batch_size`` frames."""
+    tokenizer = tokenizer.to(device)
+    parts: dict[str, list[Tensor]] = {name: [] for name in ("codes", "actions", "rewards", "terminated")}
+    columns = (TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("", total=manifest.num_steps + len(manifest.episodes))
+        for episode in read_episodes(episodes, manifest):
+            frames = torch.from_numpy(episode.frames)
+            for codes in encode_episode(tokenizer, frames, device, batch_size):
+                parts["codes"].append(codes)
+                progress.update(task, advance=len(codes))
+            for name in ("actions", "rewards", "terminated"):
+                values = torch.from_numpy(getattr(episode, name))
+                parts[name].append(torch.cat([values, values.new_zeros(1)]))
+    lengths = torch.tensor([0] + [entry.length + 1 for entry in manifest.episodes])
+    joined = {name: torch.cat(tensors) for name, tensors in parts.items()}
+    return LatentCache(identity, **joined, starts=lengths.cumsum(0))
+
+
+def encode_episode(
+    tokenizer: Tokenizer, frames: Tensor, device: torch.device, batch_size: int
+) -> Iterator[Tensor]:
+    """Codes (B, h, w) uint8 of ``frames`` (T+1, H, W), batch by batch; the first frame is paired with itself."""
+    if tokenizer.codebook_size > 256:
+        raise ValueError(f"a codebook of {tokenizer.codebook_size} does not fit the cache, which holds bytes")
+    history = tokenizer.num_frames - 1
+    padded = torch.cat([frames[:1].expand(history, *frames.shape[1:]), frames])
+    windows = padded.unfold(0, history + 1, 1).movedim(-1, 1)
+    for batch in windows.split(batch_size):
+        yield tokenizer.encode(batch.to(device)).to(torch.uint8).cpu()
+
+
+def write_cache(path: Path, cache: LatentCache) -> None:
+    """Write a cache, atomically, with a checksum of its content."""
+    tensors = _tensors(cache)
+    metadata = {"identity": json.dumps(asdict(cache.identity)), "sha256": _checksum(tensors)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def read_cache(path: Path, identity: CacheIdentity) -> LatentCache:
+    """Open a cache, memory-mapped, and check that it is whole and what is wanted.
+
+    Raises:
+        ValueError: it is damaged, or was computed from something else; both are named.
+    """
+    remedy = f"delete {path} and run the command again to encode anew"
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            found = CacheIdentity(**json.loads(metadata["identity"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the latent cache {path} is damaged ({error}): {remedy}") from error
+    different = [f"{k} {v[:12]}… instead of {getattr(identity, k)[:12]}…" for k, v in asdict(found).items() if v != getattr(identity, k)]
+    if different:
+        raise ValueError(f"the latent cache {path} belongs to other {', '.join(different)}: {remedy}")
+    if _checksum(tensors) != metadata["sha256"]:
+        raise ValueError(f"the latent cache {path} is damaged (its checksum does not match): {remedy}")
+    return LatentCache(identity, **tensors)
+
+
+def _tensors(cache: LatentCache) -> dict[str, Tensor]:
+    return {name: getattr(cache, name) for name in ("codes", "actions", "rewards", "terminated", "starts")}
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    parts = [(name, tensor.contiguous().view(torch.uint8).numpy().tobytes()) for name, tensor in sorted(tensors.items())]
+    return sha256_of(*(part for pair in parts for part in pair))

@@ -1,0 +1,142 @@
+"""Windows of latent steps for the world models."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pacdream.data.batches import GatheredDataset, gathered_loader, place
+from pacdream.data.collect import Recording
+from pacdream.data.files import write_json
+from pacdream.data.find_episodes import find_or_record
+from pacdream.data.latent_cache import LatentCache, check_fit, open_or_encode
+from pacdream.data.memory import announce
+from pacdream.data.split import split_episodes
+from pacdream.tokenizer.base import Tokenizer
+from pacdream.types import LatentBatch
+
+log = logging.getLogger(__name__)
+
+
+class LatentDataModule(lightning.LightningDataModule):
+    """Encodes episodes once, keeps all codes on the training device and gathers batches there."""
+
+    def __init__(
+        self,
+        episodes: str,
+        recording: Recording,
+        tokenizer: Tokenizer,
+        cache: str,
+        context_length: int,
+        batch_size: int,
+        val_batch_size: int,
+        encode_batch_size: int,
+        val_fraction: float,
+        split_seed: int,
+        seed: int,
+        limit: int | None,
+    ) -> None:
+        """Configure; nothing is read yet.
+
+        Args:
+            episodes: folder of episodes; recorded first if it does not exist.
+            recording: what to record then.
+            tokenizer: frozen.
+            cache: folder of the latent caches.
+            context_length: steps per window, T; 1 makes triplets.
+            batch_size: windows per training batch.
+            val_batch_size: windows per validation batch.
+            encode_batch_size: frames per batch of the tokenizer.
+            val_fraction: share of the episodes held out.
+            split_seed: decides which.
+            seed: decides the order of the batches.
+            limit: use only so many training windows (to overfit or to try something); none for all.
+        """
+        super().__init__()
+        if context_length < 1:
+            raise ValueError(f"data.context_length={context_length} must be at least 1")
+        self.folder, self.cache_folder = Path(episodes), Path(cache)
+        self.recording, self.tokenizer = recording, tokenizer
+        self.context_length, self.limit = context_length, limit
+        self.batch_size, self.val_batch_size = batch_size, val_batch_size
+        self.encode_batch_size = encode_batch_size
+        self.val_fraction, self.split_seed, self.seed = val_fraction, split_seed, seed
+        self._device = torch.device("cpu")
+
+    def facts(self) -> dict[str, Any]:
+        """What a world model must know of data and tokenizer, in plain numbers."""
+        manifest = find_or_record(self.folder, self.recording)
+        check_fit(self.tokenizer, manifest)
+        return {
+            "grid_shape": list(self.tokenizer.grid_shape),
+            "codebook_size": self.tokenizer.codebook_size,
+            "num_actions": manifest.num_actions,
+        }
+
+    def prepare_data(self) -> None:
+        """Record what is missing and encode what is not cached, on the trainer's device."""
+        if self.trainer is not None:
+            self._device = self.trainer.strategy.root_device
+        self._open()
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - every stage needs both sets
+        """Open the cache, split it and move it to the trainer's device."""
+        if self.trainer is not None:
+            self._device = self.trainer.strategy.root_device
+        cache = self._open()
+        self.split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
+        self._store_split(cache)
+        self.cache = cache
+        self.train_starts = cache.window_starts(self.split.train, self.context_length)[: self.limit]
+        self.val_starts = cache.window_starts(self.split.val, self.context_length)
+        if not len(self.train_starts) or not len(self.val_starts):
+            raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
+        announce(
+            f"{len(cache.codes)} latent frames", cache.codes.nbytes + 9 * len(cache.codes), "use fewer episodes"
+        )
+        self.codes, self.actions = cache.codes.to(self._device), cache.actions.to(self._device)
+        log.info("%d training and %d validation windows", len(self.train_starts), len(self.val_starts))
+
+    def train_dataloader(self) -> DataLoader[LatentBatch]:
+        """Shuffled windows of the training episodes."""
+        return self._loader(self.train_starts, self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[LatentBatch]:
+        """Windows of the validation episodes, in order."""
+        return self._loader(self.val_starts, self.val_batch_size, shuffle=False)
+
+    def windows(self, starts: Tensor, length: int) -> LatentBatch:
+        """Windows of ``length`` steps that begin at these frames (B,)."""
+        index = starts.to(self._device)[:, None] + torch.arange(length + 1, device=self._device)
+        return LatentBatch(codes=self.codes[index].long(), actions=self.actions[index[:, :-1]].long())
+
+    def train_codes(self) -> Tensor:
+        """Grids (N, h, w) of all frames of the training episodes."""
+        frames = self.cache.window_starts(self.split.train, 0)
+        return self.codes[frames.to(self._device)]
+
+    def transfer_batch_to_device(
+        self, batch: LatentBatch, device: torch.device, dataloader_idx: int  # noqa: ARG002
+    ) -> LatentBatch:
+        """Batches are gathered where they are used."""
+        return batch
+
+    def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> DataLoader[LatentBatch]:
+        dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))
+        return gathered_loader(dataset, batch_size, shuffle, self.seed, *place(self.trainer))
+
+    def _open(self) -> LatentCache:
+        manifest = find_or_record(self.folder, self.recording)
+        return open_or_encode(
+            self.cache_folder, self.folder, manifest, self.tokenizer, self._device, self.encode_batch_size
+        )
+
+    def _store_split(self, cache: LatentCache) -> None:
+        """Write which episodes are held out beside the cache."""
+        name = f"{cache.identity.key}.split_{self.val_fraction:g}_{self.split_seed}.json"
+        if not (self.cache_folder / name).exists():
+            write_json(self.cache_folder / name, {"train": self.split.train, "val": self.split.val})

@@ -1,0 +1,70 @@
+"""What the rest of the project asks of a world model."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pacdream.types import State, WorldModelOutput
+
+
+class WorldModel(nn.Module, ABC):
+    """Predicts the next code grid from the present one, the action chosen on seeing it, and its own state.
+
+    The state goes in and comes out, so that a planner can fork it; a module keeps nothing between calls.
+    """
+
+    grid_shape: tuple[int, int]
+    """(h, w) rows and columns of a code grid."""
+    codebook_size: int
+    """K: codes lie in [0, K)."""
+    num_actions: int
+    """A: actions lie in [0, A)."""
+    recipe: dict[str, Any]
+    """Plain numbers and strings that rebuild this module; set by ``pacdream.runtime.checkpoints``."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, device: torch.device) -> State:
+        """The state before the first step of an episode."""
+
+    @abstractmethod
+    def step(self, codes: Tensor, actions: Tensor, state: State) -> tuple[WorldModelOutput, State]:
+        """One step.
+
+        Args:
+            codes: (B, h, w) int64, the present grid.
+            actions: (B,) int64, chosen on seeing it.
+            state: what the model remembers of the past.
+
+        Returns:
+            Logits (B, h, w, K) of the next grid, and the next state.
+        """
+
+    def forward(self, codes: Tensor, actions: Tensor) -> WorldModelOutput:
+        """All steps of a window, teacher-forced: the same numbers as calling ``step`` on each.
+
+        Args:
+            codes: (B, T, h, w) int64, the grids that the actions were chosen on.
+            actions: (B, T) int64.
+
+        Returns:
+            Logits (B, T, h, w, K); those at ``t`` predict the grid at ``t + 1``.
+        """
+        state = self.initial_state(len(codes), codes.device)
+        logits = []
+        for t in range(codes.shape[1]):
+            output, state = self.step(codes[:, t], actions[:, t], state)
+            logits.append(output.logits)
+        return WorldModelOutput(torch.stack(logits, 1))
+
+    def check_inputs(self, codes: Tensor, actions: Tensor) -> None:
+        """Refuse codes (B, h, w) and actions (B,) of the wrong shape.
+
+        Raises:
+            ValueError: says which shape was expected.
+        """
+        if tuple(codes.shape[-2:]) != self.grid_shape:
+            raise ValueError(f"codes of shape {tuple(codes.shape)} do not end in the grid {self.grid_shape}")
+        if codes.shape[:-2] != actions.shape:
+            raise ValueError(f"codes {tuple(codes.shape)} and actions {tuple(actions.shape)} differ in batch shape")

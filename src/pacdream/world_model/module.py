@@ -1,0 +1,69 @@
+"""Training a world model, whichever it is."""
+
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from pacdream.runtime.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.types import LatentBatch
+from pacdream.world_model.base import WorldModel
+from pacdream.world_model.loss import next_codes_loss
+from pacdream.world_model.metrics import NextCodesMetric
+
+
+class WorldModelModule(lightning.LightningModule):
+    """Teacher-forced training on windows of latent steps."""
+
+    def __init__(self, model: WorldModel, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
+        """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
+        super().__init__()
+        self.model = model
+        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        classes = model.codebook_size
+        # Argmax integers while training: top-k sorts all logits and is dear.
+        self.train_accuracy = MulticlassAccuracy(classes, average="micro", validate_args=False)
+        self.val_loss = MeanMetric()
+        self.val_next_codes = NextCodesMetric()
+        self.val_top5 = MulticlassAccuracy(classes, average="micro", top_k=min(5, classes - 1), validate_args=False)
+
+    def training_step(self, batch: LatentBatch, _: int) -> Tensor:
+        """Loss in nats per code."""
+        logits = self.model(batch.codes[:, :-1], batch.actions).logits
+        target = batch.codes[:, 1:]
+        loss = next_codes_loss(logits, target)
+        self.train_accuracy(logits.detach().argmax(-1), target)
+        size = len(target)
+        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=size)
+        self.log("train/accuracy", self.train_accuracy, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        return loss
+
+    def validation_step(self, batch: LatentBatch, _: int) -> None:
+        """Update all metrics."""
+        logits = self.model(batch.codes[:, :-1], batch.actions).logits
+        present, target = batch.codes[:, :-1], batch.codes[:, 1:]
+        self.val_loss.update(next_codes_loss(logits, target), target.numel())
+        self.val_next_codes.update(logits.argmax(-1), present, target)
+        self.val_top5.update(logits.flatten(0, -2), target.flatten())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the schema's ``val/`` names."""
+        loss = self.val_loss.compute()
+        logged = {"loss": loss, "perplexity": torch.exp(loss), "top5_accuracy": self.val_top5.compute()}
+        logged |= self.val_next_codes.compute()
+        on_bar = ("loss", "accuracy", "copy_accuracy")
+        for name, value in logged.items():
+            self.log(f"val/{name}", value, prog_bar=name in on_bar)
+        for metric in (self.val_loss, self.val_next_codes, self.val_top5):
+            metric.reset()
+
+    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
+        """Build optimizer and schedule."""
+        return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the checkpoint rebuild its network."""
+        checkpoint["recipe"] = self.model.recipe
