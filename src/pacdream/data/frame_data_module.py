@@ -80,6 +80,10 @@ class FrameDataModule(lightning.LightningDataModule):
             "colour_counts": {str(i): int(counts[i]) for i in np.flatnonzero(counts)},
         }
 
+    def identities(self) -> dict[str, str]:
+        """Hash of the episodes."""
+        return {"episodes": read_manifest(self.folder).sha256}
+
     def prepare_data(self) -> None:
         """Record the episodes if there are none."""
         find_or_record(self.folder, self.recording)

@@ -11,9 +11,10 @@ from torch.utils.data import DataLoader
 
 from pacdream.data.batches import GatheredDataset, gathered_loader, place
 from pacdream.data.collect import Recording
+from pacdream.data.episode_store import read_manifest
 from pacdream.data.files import write_json
 from pacdream.data.find_episodes import find_or_record
-from pacdream.data.latent_cache import LatentCache, check_fit, open_or_encode
+from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
 from pacdream.data.split import split_episodes
 from pacdream.tokenizer.base import Tokenizer
@@ -76,6 +77,11 @@ class LatentDataModule(lightning.LightningDataModule):
             "codebook_size": self.tokenizer.codebook_size,
             "num_actions": manifest.num_actions,
         }
+
+    def identities(self) -> dict[str, str]:
+        """Hashes of what the codes are made from."""
+        identity = identity_of(self.tokenizer, read_manifest(self.folder))
+        return {"episodes": identity.episodes, "tokenizer": identity.tokenizer}
 
     def prepare_data(self) -> None:
         """Record what is missing and encode what is not cached, on the trainer's device."""

@@ -1,12 +1,11 @@
 """What is said at the end of a training run: one table, one curve, one dream."""
 
 import csv
-import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-import lightning
 import torch
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from rich.console import Console
 from rich.table import Table
 
@@ -19,8 +18,6 @@ from pacdream.runtime.checkpoints import load_model
 from pacdream.types import LatentBatch
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.metrics import NextCodesMetric
-
-log = logging.getLogger(__name__)
 
 
 class WorldModelReport:
@@ -41,22 +38,24 @@ class WorldModelReport:
         self.num_windows, self.batch_size = num_windows, batch_size
         self.strip_steps, self.fps = strip_steps, fps
 
-    def __call__(self, trainer: lightning.Trainer, data: LatentDataModule, checkpoint: Path) -> dict[str, float]:
+    def __call__(
+        self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger]
+    ) -> dict[str, float]:
         """Write table, curve, strip and video into the run's folder, log them, and return the headline figures."""
         device = data.codes.device
         model = load_model(checkpoint, WorldModel, device)  # type: ignore[type-abstract]
         windows = self._windows(data)
         teacher_forced = _teacher_forced(model, data)
         table = compare_open_loop(model, windows, data.train_codes(), self.context, self.batch_size)
-        folder = Path(trainer.default_root_dir) / "report"
+        metrics, folder = folder / "csv" / "metrics.csv", folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
         _print(table, teacher_forced)
         _write_csv(folder / "accuracy_by_horizon.csv", table)
         plot_horizons(folder / "accuracy_by_horizon.png", table)
-        plot_curves(folder / "curves.png", Path(trainer.default_root_dir) / "csv" / "metrics.csv")
+        plot_curves(folder / "curves.png", metrics)
         self._write_dream(folder, model, data, windows)
         headline = _headline(table, teacher_forced)
-        _log(trainer, headline, table, folder)
+        _log(loggers, headline, table, folder)
         return headline
 
     def _windows(self, data: LatentDataModule) -> LatentBatch:
@@ -128,12 +127,12 @@ def _write_csv(path: Path, table: OpenLoopTable) -> None:
             writer.writerow([h + 1, *(f"{values[h]:.6f}" for values in rows.values())])
 
 
-def _log(trainer: lightning.Trainer, headline: dict[str, float], table: OpenLoopTable, folder: Path) -> None:
-    for logger in trainer.loggers:
-        logger.log_metrics(headline, step=trainer.global_step)
+def _log(loggers: Sequence[Logger], headline: dict[str, float], table: OpenLoopTable, folder: Path) -> None:
+    for logger in loggers:
+        logger.log_metrics(headline)
         if isinstance(logger, WandbLogger):
             rows = [[h + 1, *(float(v[h]) for v in table.rows.values())] for h in range(len(table.copy_star))]
             logger.log_table("report/accuracy_by_horizon", ["horizon", *table.rows], rows)
             pictures = [str(folder / f"{name}.png") for name in ("accuracy_by_horizon", "curves", "dream")]
-            logger.log_image("report/pictures", pictures)
+            [logger.log_image(f"report/{Path(p).stem}", [p]) for p in pictures]
             logger.log_video("report/dream", [str(folder / "dream.mp4")])

@@ -10,8 +10,10 @@ import wandb
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from pacdream.data.files import write_json
 from pacdream.runtime.checkpoints import build_model
 from pacdream.runtime.instantiate import build
+from pacdream.runtime.provenance import provenance
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ OmegaConf.register_new_resolver("precision", precision, replace=True)
 
 def train(config: DictConfig) -> float | None:
     """Fit, report, and return the metric that a sweep minimises."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build(config.data)
     model = build_model(config.model, data.facts())
@@ -35,19 +38,35 @@ def train(config: DictConfig) -> float | None:
         config.trainer,
         callbacks=_build_all(config.callback),
         logger=_build_all(config.logger),
-        default_root_dir=HydraConfig.get().runtime.output_dir,
+        default_root_dir=str(folder),
     )
-    for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+    _describe(trainer, config, {**provenance(), **data.identities()})
     try:
-        trainer.fit(module, data, ckpt_path=config.resume)
-        best = trainer.checkpoint_callback.best_model_path if trainer.checkpoint_callback else ""
-        if config.report and best and trainer.is_global_zero:
-            build(config.report)(trainer, data, Path(best))
+        trainer.fit(module, data, ckpt_path=_existing(config.resume), weights_only=True)
+        if config.report and trainer.is_global_zero and not trainer.fast_dev_run:
+            best = Path(trainer.checkpoint_callback.best_model_path)
+            build(config.report)(folder, data, best, trainer.loggers)
     finally:
         wandb.finish()  # or the next job of a multirun would write into this job's run
+    log.info("checkpoints, curves, tables and pictures: %s", folder)
+    log.info("dashboard: `wandb leet %s`; with an account `wandb sync %s/wandb/<run>`", *2 * [config.paths.outputs])
     metric = trainer.callback_metrics.get(config.optimized_metric)
     return None if metric is None else float(metric)
+
+
+def _existing(checkpoint: str | None) -> str | None:
+    if checkpoint is not None and not Path(checkpoint).is_file():
+        raise ValueError(f"resume={checkpoint} is not a file: give a run's checkpoints/last.ckpt")
+    return checkpoint
+
+
+def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[str, str]) -> None:
+    """Store the settings and all that made this run in its folder and in its loggers."""
+    if trainer.is_global_zero:
+        write_json(Path(trainer.default_root_dir) / "provenance.json", made_from)
+    settings = OmegaConf.to_container(config, resolve=True)
+    for logger in trainer.loggers:
+        logger.log_hyperparams({**settings, "provenance": made_from})  # type: ignore[dict-item]
 
 
 def _build_all(configs: DictConfig | None) -> list[Any]:

@@ -1,0 +1,50 @@
+# `make help` lists the targets. Everything runs in .venv, which `setup` creates; nothing else is needed but Python >= 3.11.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-slow lint typecheck bench sweep tokenizer report clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+setup: $(VENV)/.installed ## Create .venv and install the project into it
+
+train: setup ## Record, encode and train the GRU baseline (ARGS="trainer.max_epochs=3" to override)
+	$(BIN)/python train.py experiment=gru_baseline $(ARGS)
+
+tokenizer: setup ## Record the tokenizer's data set and train the VQ-VAE that comes with the package
+	$(BIN)/python train.py experiment=vqvae recording.seed=1 recording.episodes=110 \
+		recording.output=outputs/episodes/tokenizer $(ARGS)
+
+report: setup ## Measure a run again (RUN=outputs/train/<name>/<time>)
+	$(BIN)/python evaluate.py run=$(RUN) $(ARGS)
+
+test: setup ## Run the fast tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: setup ## Run the slow end-to-end tests
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: setup ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: setup ## Check types
+	$(BIN)/mypy
+
+bench: setup ## Measure speeds, as ratios within one run
+	$(BIN)/python bench.py $(ARGS)
+
+sweep: setup ## Train the baseline at several hidden sizes and learning rates
+	$(BIN)/python train.py -m experiment=gru_baseline world_model.hidden_size=256,512,1024 optimizer.lr=1e-4,3e-4,1e-3 $(ARGS)
+
+clean: ## Remove the virtual environment and caches, never outputs/
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache src/*.egg-info

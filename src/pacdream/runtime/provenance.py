@@ -1,0 +1,35 @@
+"""What made a run: code, packages, machine."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+_PACKAGES = ("pacdream", "torch", "lightning", "torchmetrics", "vector-quantize-pytorch", "gymnasium", "ale-py", "numpy")
+
+
+def provenance() -> dict[str, str]:
+    """Git revision (with a mark for uncommitted changes), package versions, Python and device."""
+    found = {name: version(name) for name in _PACKAGES}
+    found |= {"git": git_revision(), "python": platform.python_version(), "machine": platform.platform()}
+    found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return found
+
+
+def git_revision() -> str:
+    """Revision of the checkout that this package lies in, ``+dirty`` if it was changed, ``unknown`` without git."""
+    here = Path(__file__).parent
+    revision = _git(here, "rev-parse", "HEAD")
+    if revision is None:
+        return "unknown"
+    return revision + ("+dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,78 @@
+import copy
+from functools import partial
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pacdream.data.episode_store import Manifest
+from pacdream.data.frame_data_module import load_frames
+from pacdream.runtime.checkpoints import load_model
+from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.module import TokenizerModule
+from pacdream.types import TokenizerOutput
+
+
+@pytest.fixture(scope="module")
+def frames(episodes: Path, manifest: Manifest) -> Tensor:
+    return load_frames(episodes, manifest, [0]).windows(torch.arange(4, 60, 14), 2)
+
+
+@pytest.fixture
+def module(tokenizer: Tokenizer) -> TokenizerModule:
+    model = copy.deepcopy(tokenizer).requires_grad_(True)
+    model.recipe = tokenizer.recipe
+    return TokenizerModule(model, partial(torch.optim.Adam, lr=1e-2), None)
+
+
+def fit(module: TokenizerModule, frames: Tensor, folder: Path, epochs: int = 1) -> lightning.Trainer:
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=epochs, logger=False, enable_progress_bar=False, enable_checkpointing=False,
+        enable_model_summary=False, num_sanity_val_steps=0, default_root_dir=folder,
+    )  # fmt: skip
+    ram = torch.zeros(len(frames), 128, dtype=torch.uint8)
+    trainer.fit(module, DataLoader([frames], None), DataLoader([(frames, ram)], None))
+    return trainer
+
+
+def test_all_names_of_the_schema_are_logged(module: TokenizerModule, frames: Tensor, tmp_path: Path) -> None:
+    logged = set(fit(module, frames, tmp_path).callback_metrics)
+    colours = {f"tokenizer/iou/colour_{index}" for index in module.model.palette_indices.tolist()}
+    figures = {f"tokenizer/{name}" for name in ("perplexity", "usage", "psnr", "ssim")}
+    assert logged == colours | figures | {"train/loss", "train/pixel_accuracy", "val/loss", "val/pixel_accuracy"}
+
+
+def test_training_lowers_the_loss_of_its_only_batch(module: TokenizerModule, frames: Tensor, tmp_path: Path) -> None:
+    before = float(module.training_loss(frames)) if hasattr(module, "training_loss") else None
+    first = float(fit(module, frames, tmp_path).callback_metrics["train/loss"])
+    last = float(fit(module, frames, tmp_path, epochs=10).callback_metrics["train/loss"])
+    assert before is None or before > 0
+    assert last < 0.7 * first
+
+
+def test_loss_is_the_weighted_cross_entropy_of_the_pixels_inside_the_frame(
+    module: TokenizerModule, frames: Tensor
+) -> None:
+    model = module.model
+    output = model(frames)
+    log_p = model.decode_logits(output.codes).log_softmax(1)
+    real = model.class_of_index[frames[:, -1].int()].long()
+    expected = -(log_p.gather(1, real[:, None])[:, 0] * model.class_weights[real]).mean()
+    loss, _ = module._loss(output, frames)
+    torch.testing.assert_close(loss, expected + output.commitment_loss, rtol=1e-4, atol=1e-4)
+
+
+def test_logits_of_the_padding_do_not_count(module: TokenizerModule, frames: Tensor) -> None:
+    output = module.model(frames)
+    outside = module.model.fold(frames[:, -1:], padding=255) == 255
+    changed = TokenizerOutput(output.logits + 100 * torch.randn(1) * outside, output.codes, output.commitment_loss)
+    torch.testing.assert_close(module._loss(changed, frames)[0], module._loss(output, frames)[0])
+
+
+def test_a_checkpoint_rebuilds_the_tokenizer(module: TokenizerModule, frames: Tensor, tmp_path: Path) -> None:
+    fit(module, frames, tmp_path).save_checkpoint(tmp_path / "tokenizer.ckpt")
+    loaded = load_model(tmp_path / "tokenizer.ckpt", Tokenizer)  # type: ignore[type-abstract]
+    assert torch.equal(loaded.encode(frames), module.model.eval().encode(frames))
