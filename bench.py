@@ -96,7 +96,11 @@ def bench_training(config: DictConfig, device: torch.device) -> dict[str, float]
         through.append(steps * batch_size / lightning_loop(config, gather))
         ratios.append(through[-1] / bare[-1])
     # Forward and backward are three products; 2 FLOP per weight and position, embeddings are look-ups.
-    weights = sum(p.numel() for n, p in build_model(config.world_model, FACTS).named_parameters() if "weight" in n and "embedding" not in n)
+    weights = sum(
+        p.numel()
+        for n, p in build_model(config.world_model, FACTS).named_parameters()
+        if "weight" in n and "embedding" not in n
+    )
     gflops = statistics.median(bare) * 35 * weights * 6 / 1e9
     return {
         "training_bare_transitions_per_second": statistics.median(bare),

@@ -133,5 +133,5 @@ def test_one_batch_can_be_overfitted(tokenizer: Tokenizer, frames: Tensor) -> No
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
-    assert losses[-1] < losses[0] / 3
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2

@@ -23,7 +23,7 @@ class Reconstructions(lightning.Callback):
         """Write a PNG into the run's folder and log it."""
         if not isinstance(pl_module, TokenizerModule) or not trainer.is_global_zero:
             return
-        dataset = trainer.val_dataloaders.dataset
+        dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
         windows, _ = dataset.__getitems__(torch.linspace(0, len(dataset) - 1, self.num_frames).long().tolist())
         model = pl_module.model
         decoded = model.decode(model.encode(windows.to(pl_module.device))).cpu()

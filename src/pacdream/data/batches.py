@@ -37,7 +37,7 @@ def gathered_loader(
     """
     if batch_size < 1:
         raise ValueError(f"data.batch_size={batch_size} must be at least 1")
-    sampler = DistributedSampler(dataset, world_size, rank, shuffle=shuffle, seed=seed)
+    sampler: DistributedSampler[Batch] = DistributedSampler(dataset, world_size, rank, shuffle=shuffle, seed=seed)
     return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_is)
 
 

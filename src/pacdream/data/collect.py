@@ -43,9 +43,7 @@ class Recorder:
     def record(self, index: int) -> EpisodeEntry:
         """Play episode ``index`` and write its file. Depends on the seed and the number only, not on who else plays."""
         env_seed, policy_seed = np.random.SeedSequence([self.seed, index]).generate_state(2)
-        episode = play_episode(
-            self.make_env(), self.policy, int(env_seed), int(policy_seed), self.max_steps
-        )
+        episode = play_episode(self.make_env(), self.policy, int(env_seed), int(policy_seed), self.max_steps)
         return write_episode(self.folder, file_name(index), self.policy.name, episode)
 
 
@@ -54,9 +52,7 @@ def file_name(index: int) -> str:
     return f"episode_{index:06d}.h5"
 
 
-def play_episode(
-    env: PaletteFrames, policy: Policy, env_seed: int, policy_seed: int, max_steps: int
-) -> Episode:
+def play_episode(env: PaletteFrames, policy: Policy, env_seed: int, policy_seed: int, max_steps: int) -> Episode:
     """Play one episode from reset to its end, or to ``max_steps`` steps."""
     frame, info = env.reset(seed=env_seed)
     policy.reset(env, np.random.default_rng(policy_seed))
@@ -136,9 +132,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".lock").touch()
     except OSError as error:
-        raise ValueError(
-            f"cannot write to {folder}: {error} (choose another with paths.outputs=<folder>)"
-        ) from error
+        raise ValueError(f"cannot write to {folder}: {error} (choose another with paths.outputs=<folder>)") from error
 
 
 def _empty_manifest(env: PaletteFrames, settings: dict[str, Any]) -> Manifest:
@@ -164,8 +158,7 @@ def _open_manifest(folder: Path, wanted: Manifest) -> Manifest:
         if different:
             listed = ", ".join(f"{k}: {there.get(k)} -> {here.get(k)}" for k in different)
             raise ValueError(
-                f"{folder} was recorded with other {name} ({listed}): "
-                "use those, or another folder with output=<folder>"
+                f"{folder} was recorded with other {name} ({listed}): use those, or another folder with output=<folder>"
             )
     return found
 

@@ -76,7 +76,7 @@ class Manifest:
         return counts
 
     def with_entry(self, entry: EpisodeEntry) -> "Manifest":
-        """This manifest with an episode added or replaced, in order of the file names."""
+        """The manifest with an episode added or replaced, in order of the file names."""
         others = [e for e in self.episodes if e.file != entry.file]
         return replace(self, episodes=tuple(sorted([*others, entry], key=lambda e: e.file)))
 
@@ -148,8 +148,7 @@ def read_episode(folder: Path, entry: EpisodeEntry, num_actions: int) -> Episode
         episode = Episode(**{field.name: h5[field.name][:] for field in fields(Episode)})
     if episode.actions.max() >= num_actions:
         raise ValueError(
-            f"episode {path} holds action {episode.actions.max()}, "
-            f"but the game has only actions 0 to {num_actions - 1}"
+            f"episode {path} holds action {episode.actions.max()}, but the game has only actions 0 to {num_actions - 1}"
         )
     return episode
 

@@ -24,9 +24,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise ValueError(
-            f"cannot write {path}: {error} (choose another folder with paths.outputs=<folder>)"
-        ) from error
+        raise ValueError(f"cannot write {path}: {error} (choose another folder with paths.outputs=<folder>)") from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.exists() else None
 

@@ -88,7 +88,7 @@ class FrameDataModule(lightning.LightningDataModule):
         """Record the episodes if there are none."""
         find_or_record(self.folder, self.recording)
 
-    def setup(self, stage: str) -> None:  # noqa: ARG002 - every stage needs both sets
+    def setup(self, stage: str) -> None:
         """Read all frames."""
         manifest = read_manifest(self.folder)
         split = split_episodes(len(manifest.episodes), self.val_fraction, self.seed)
@@ -112,9 +112,7 @@ class FrameDataModule(lightning.LightningDataModule):
         frames = self.val_frames
         count = min(self.max_val_frames, len(frames.frames))
         chosen = torch.linspace(0, len(frames.frames) - 1, count).long()
-        dataset = GatheredDataset(
-            count, lambda i: (frames.windows(chosen[i], self.num_frames), frames.ram[chosen[i]])
-        )
+        dataset = GatheredDataset(count, lambda i: (frames.windows(chosen[i], self.num_frames), frames.ram[chosen[i]]))
         return gathered_loader(dataset, self.val_batch_size, False, self.seed, *place(self.trainer))
 
 

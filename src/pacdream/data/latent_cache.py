@@ -15,7 +15,6 @@ from torch import Tensor
 
 from pacdream.data.episode_store import Manifest, read_episodes
 from pacdream.data.files import atomic_path, sha256_of
-from pacdream.data.split import EpisodeSplit
 from pacdream.runtime.checkpoints import weights_sha256
 from pacdream.tokenizer.base import Tokenizer
 
@@ -163,9 +162,7 @@ def encode(
     return LatentCache(identity, **joined, starts=lengths.cumsum(0))
 
 
-def encode_episode(
-    tokenizer: Tokenizer, frames: Tensor, device: torch.device, batch_size: int
-) -> Iterator[Tensor]:
+def encode_episode(tokenizer: Tokenizer, frames: Tensor, device: torch.device, batch_size: int) -> Iterator[Tensor]:
     """Codes (B, h, w) uint8 of ``frames`` (T+1, H, W), batch by batch; the first frame is paired with itself."""
     if tokenizer.codebook_size > 256:
         raise ValueError(f"a codebook of {tokenizer.codebook_size} does not fit the cache, which holds bytes")
@@ -198,7 +195,11 @@ def read_cache(path: Path, identity: CacheIdentity) -> LatentCache:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the latent cache {path} is damaged ({error}): {remedy}") from error
-    different = [f"{k} {v[:12]}… instead of {getattr(identity, k)[:12]}…" for k, v in asdict(found).items() if v != getattr(identity, k)]
+    different = [
+        f"{k} {v[:12]}… instead of {getattr(identity, k)[:12]}…"
+        for k, v in asdict(found).items()
+        if v != getattr(identity, k)
+    ]
     if different:
         raise ValueError(f"the latent cache {path} belongs to other {', '.join(different)}: {remedy}")
     if _checksum(tensors) != metadata["sha256"]:
@@ -211,5 +212,7 @@ def _tensors(cache: LatentCache) -> dict[str, Tensor]:
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:
-    parts = [(name, tensor.contiguous().view(torch.uint8).numpy().tobytes()) for name, tensor in sorted(tensors.items())]
+    parts = [
+        (name, tensor.contiguous().view(torch.uint8).numpy().tobytes()) for name, tensor in sorted(tensors.items())
+    ]
     return sha256_of(*(part for pair in parts for part in pair))

@@ -89,7 +89,7 @@ class LatentDataModule(lightning.LightningDataModule):
             self._device = self.trainer.strategy.root_device
         self._open()
 
-    def setup(self, stage: str) -> None:  # noqa: ARG002 - every stage needs both sets
+    def setup(self, stage: str) -> None:
         """Open the cache, split it and move it to the trainer's device."""
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
@@ -101,9 +101,7 @@ class LatentDataModule(lightning.LightningDataModule):
         self.val_starts = cache.window_starts(self.split.val, self.context_length)
         if not len(self.train_starts) or not len(self.val_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
-        announce(
-            f"{len(cache.codes)} latent frames", cache.codes.nbytes + 9 * len(cache.codes), "use fewer episodes"
-        )
+        announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + 9 * len(cache.codes), "use fewer episodes")
         self.codes, self.actions = cache.codes.to(self._device), cache.actions.to(self._device)
         log.info("%d training and %d validation windows", len(self.train_starts), len(self.val_starts))
 
@@ -126,7 +124,10 @@ class LatentDataModule(lightning.LightningDataModule):
         return self.codes[frames.to(self._device)]
 
     def transfer_batch_to_device(
-        self, batch: LatentBatch, device: torch.device, dataloader_idx: int  # noqa: ARG002
+        self,
+        batch: LatentBatch,
+        device: torch.device,
+        dataloader_idx: int,
     ) -> LatentBatch:
         """Batches are gathered where they are used."""
         return batch

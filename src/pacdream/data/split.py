@@ -20,9 +20,7 @@ def split_episodes(num_episodes: int, val_fraction: float, seed: int) -> Episode
         ValueError: fewer than two episodes, or a fraction outside (0, 1).
     """
     if num_episodes < 2:
-        raise ValueError(
-            f"{num_episodes} episode(s) cannot be split into train and validation: record at least 2"
-        )
+        raise ValueError(f"{num_episodes} episode(s) cannot be split into train and validation: record at least 2")
     if not 0 < val_fraction < 1:
         raise ValueError(f"data.val_fraction={val_fraction} must lie between 0 and 1")
     num_val = min(max(1, round(num_episodes * val_fraction)), num_episodes - 1)

@@ -16,9 +16,7 @@ Pooling = Literal["none", "last2", "all4"]
 Frame = NDArray[np.uint8]
 
 
-def make_env(
-    id: str, frameskip: int, repeat_action_probability: float, pooling: Pooling
-) -> "PaletteFrames":
+def make_env(id: str, frameskip: int, repeat_action_probability: float, pooling: Pooling) -> "PaletteFrames":
     """Build the game as a Gymnasium environment with frames (H, W) of palette indices.
 
     Args:
@@ -42,9 +40,7 @@ def make_env(
             disable_env_checker=True,
         )
     except (gym.error.Error, TypeError) as error:
-        raise ValueError(
-            f"env.id={id!r} is not an ALE game: {error} (try ALE/MsPacman-v5)"
-        ) from error
+        raise ValueError(f"env.id={id!r} is not an ALE game: {error} (try ALE/MsPacman-v5)") from error
     return PaletteFrames(env, frameskip, pooling)
 
 
@@ -61,9 +57,7 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         if window is None:
             raise ValueError(f"env.pooling={pooling!r} is unknown: choose none, last2 or all4")
         if frameskip < 1 or window > frameskip:
-            raise ValueError(
-                f"env.frameskip={frameskip} is too small for env.pooling={pooling}"
-            )
+            raise ValueError(f"env.frameskip={frameskip} is too small for env.pooling={pooling}")
         self.ale: ale_py.ALEInterface = env.unwrapped.ale  # type: ignore[attr-defined]
         self.frameskip = frameskip
         self.palette = ntsc_palette()
@@ -71,7 +65,7 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         self._rank = brightness_rank(self.palette)
         self._ale_actions = self.ale.getMinimalActionSet()
         height, width = self.ale.getScreenDims()
-        self.observation_space = gym.spaces.Box(0, 255, (height, width), np.uint8)  # type: ignore[assignment]
+        self.observation_space = gym.spaces.Box(0, 255, (height, width), np.uint8)
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -81,8 +75,8 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
     @property
     def provenance(self) -> dict[str, str]:
         """Which emulator and which ROM this is."""
-        rom = roms.get_rom_path(self.env.unwrapped._game)  # type: ignore[attr-defined]
-        digest = hashlib.md5(Path(rom).read_bytes()).hexdigest()  # noqa: S324 - an identifier, not a secret
+        rom = Path(str(roms.get_rom_path(self.env.unwrapped._game)))  # type: ignore[attr-defined]
+        digest = hashlib.md5(rom.read_bytes()).hexdigest()
         return {"ale_py": ale_py.__version__, "rom_md5": digest}
 
     @property
@@ -95,9 +89,7 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         """The emulator's codes of the actions, for planners that drive it directly."""
         return self._ale_actions
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Frame, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
         """Start an episode; ``seed`` also seeds the console's sticky actions."""
         _, info = self.env.reset(seed=seed, options=options)
         screen = self.ale.getScreen()

@@ -23,7 +23,9 @@ from pacdream.world_model.metrics import NextCodesMetric
 class WorldModelReport:
     """Measures the best checkpoint on the validation episodes and shows what it dreams."""
 
-    def __init__(self, context: int, horizon: int, num_windows: int, batch_size: int, strip_steps: int, fps: int) -> None:
+    def __init__(
+        self, context: int, horizon: int, num_windows: int, batch_size: int, strip_steps: int, fps: int
+    ) -> None:
         """Configure.
 
         Args:
@@ -69,9 +71,7 @@ class WorldModelReport:
         chosen = torch.linspace(0, len(starts) - 1, min(self.num_windows, len(starts))).long()
         return data.windows(starts[chosen], length)
 
-    def _write_dream(
-        self, folder: Path, model: WorldModel, data: LatentDataModule, windows: LatentBatch
-    ) -> None:
+    def _write_dream(self, folder: Path, model: WorldModel, data: LatentDataModule, windows: LatentBatch) -> None:
         """The dream in the middle of the validation episodes, as a strip and as a video."""
         middle = len(windows.codes) // 2
         codes, actions = windows.codes[middle : middle + 1], windows.actions[middle : middle + 1]

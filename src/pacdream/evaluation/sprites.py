@@ -46,7 +46,11 @@ def sprite_error(
     real: NDArray[np.uint8], decoded: NDArray[np.uint8], ram: NDArray[np.uint8], sprite: Sprite
 ) -> SpriteError:
     """Compare frames (B, H, W) with their reconstructions and with RAM (B, 128)."""
-    truth, seen, memory = locate(real, sprite.palette_index), locate(decoded, sprite.palette_index), sprite_positions(ram, sprite)
+    truth, seen, memory = (
+        locate(real, sprite.palette_index),
+        locate(decoded, sprite.palette_index),
+        sprite_positions(ram, sprite),
+    )
     shown = ~np.isnan(truth[:, 0])
     both = shown & ~np.isnan(seen[:, 0])
     error = np.linalg.norm(truth[both] - seen[both], axis=1)

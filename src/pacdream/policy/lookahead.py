@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 
 from pacdream.env.atari import PaletteFrames
 
-
 Future = NDArray[np.int64]
 
 

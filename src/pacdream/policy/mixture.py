@@ -14,16 +14,14 @@ class MixturePolicy:
     def __init__(self, policies: Mapping[str, Policy], weights: Mapping[str, float]) -> None:
         """``policies`` and ``weights`` share their keys; weights are relative and not negative."""
         if set(policies) != set(weights) or min(weights.values()) < 0 or not sum(weights.values()):
-            raise ValueError(
-                f"policy.weights={dict(weights)} must give a weight >= 0 to each of {sorted(policies)}"
-            )
+            raise ValueError(f"policy.weights={dict(weights)} must give a weight >= 0 to each of {sorted(policies)}")
         self._policies = list(policies.values())
         total = sum(weights.values())
         self._probabilities = [weights[name] / total for name in policies]
         self._current = self._policies[0]
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """The name of the policy that plays this episode."""
         return self._current.name
 

@@ -20,7 +20,8 @@ Net = TypeVar("Net", bound=nn.Module)
 def build_model(config: DictConfig, facts: dict[str, Any]) -> Any:
     """Build a network from its settings and the facts of the data, and note on it how to build it again."""
     model = build(config, **facts)
-    model.recipe = {**OmegaConf.to_container(config, resolve=True), **facts}  # type: ignore[dict-item]
+    settings = OmegaConf.to_container(config, resolve=True)
+    model.recipe = {**settings, **facts}  # type: ignore[dict-item]
     return model
 
 
@@ -52,7 +53,7 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
         raise ValueError(f"cannot load {path}: {error}") from error
     except Exception as error:  # whatever a damaged file makes a library raise, the user needs its name
         raise ValueError(f"{path} is damaged or not a checkpoint of this project: {_first_line(error)}") from error
-    model.recipe = recipe
+    model.recipe = recipe  # type: ignore[assignment]
     return model.to(device).eval().requires_grad_(False)
 
 

@@ -20,7 +20,9 @@ def evaluate(config: DictConfig) -> None:
     settings, checkpoint = folder / ".hydra" / "config.yaml", folder / "checkpoints" / "best.ckpt"
     for needed in (settings, checkpoint):
         if not needed.is_file():
-            raise ValueError(f"run={folder} is not the folder of a finished run: it has no {needed.relative_to(folder)}")
+            raise ValueError(
+                f"run={folder} is not the folder of a finished run: it has no {needed.relative_to(folder)}"
+            )
     trained = OmegaConf.merge(OmegaConf.load(settings), {"paths": config.paths})
     if not trained.report:
         raise ValueError(f"run={folder} was trained without a report: there is nothing to measure")

@@ -35,7 +35,7 @@ def _type_problems(config: DictConfig, key: str) -> Iterator[str]:
     """One line for each primitive setting, here or below, whose type its ``_target_`` does not take."""
     hints = _hints(config.get("_target_"))
     for name, value in OmegaConf.to_container(config, resolve=True).items():  # type: ignore[union-attr]
-        path = f"{key}.{name}"
+        path = f"{key}.{name!s}"
         node = config[name]
         if isinstance(node, DictConfig):
             yield from _type_problems(node, path)
@@ -48,9 +48,7 @@ def _hints(target: str | None) -> dict[str, Any]:
         return {}
     function = get_object(target)
     try:
-        return typing.get_type_hints(
-            function.__init__ if inspect.isclass(function) else function
-        )
+        return typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
     except (NameError, TypeError, AttributeError):  # a library whose hints cannot be evaluated
         return {}
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import torch
 
-_PACKAGES = ("pacdream", "torch", "lightning", "torchmetrics", "vector-quantize-pytorch", "gymnasium", "ale-py", "numpy")
+_PACKAGES = (
+    "pacdream",
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "vector-quantize-pytorch",
+    "gymnasium",
+    "ale-py",
+    "numpy",
+)
 
 
 def provenance() -> dict[str, str]:

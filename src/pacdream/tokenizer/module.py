@@ -22,6 +22,9 @@ OUTSIDE = 255
 class TokenizerModule(lightning.LightningModule):
     """Reconstructs the palette class of every pixel by weighted cross-entropy."""
 
+    palette: Tensor
+    """(256, 3) RGB in [0, 1]."""
+
     def __init__(self, model: Tokenizer, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
         """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
         super().__init__()
@@ -51,9 +54,9 @@ class TokenizerModule(lightning.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         """Update all metrics on windows (B, F, H, W)."""
-        frames, _ = batch
+        frames = batch[0]
         output = self.model(frames)
-        loss, _ = self._loss(output, frames)
+        loss = self._loss(output, frames)[0]
         predicted = self.model.class_of_index[self.model.decode(output.codes).int()].long()
         real = self.model.class_of_index[frames[:, -1].int()].long()
         self.val_loss.update(loss, len(frames))

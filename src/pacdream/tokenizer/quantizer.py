@@ -1,6 +1,10 @@
-"""One face for the quantizers of vector-quantize-pytorch: ``quantizer(x) -> (quantized, codes, loss)`` and ``lookup``."""
+"""One face for the quantizers of vector-quantize-pytorch.
+
+``quantizer(x)`` gives quantized features, codes and a loss; ``quantizer.lookup(codes)`` the features of codes.
+"""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +13,22 @@ from vector_quantize_pytorch import FSQ, SimVQ, VectorQuantize
 Quantized = tuple[Tensor, Tensor, Tensor]
 
 
-class EMAQuantizer(nn.Module):
+class Quantizer(nn.Module, ABC):
+    """Grid features to codes and back."""
+
+    codebook_size: int
+    """K: codes lie in [0, K)."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Quantized:
+        """``x`` (B, N, D) to quantized features (B, N, D), codes (B, N) and the quantizer's own loss ()."""
+
+    @abstractmethod
+    def lookup(self, codes: Tensor) -> Tensor:
+        """Quantized features (B, N, D) of codes (B, N)."""
+
+
+class EMAQuantizer(Quantizer):
     """Nearest of K learned vectors, moved by exponential averages; dead codes are reborn from the batch."""
 
     def __init__(
@@ -21,7 +40,7 @@ class EMAQuantizer(nn.Module):
         decay: float,
         dead_code_threshold: float,
     ) -> None:
-        """``dim``: channels in and out; ``embedding_dim``: channels of a code; ``dead_code_threshold``: uses per batch."""
+        """``dim`` channels in and out, ``embedding_dim`` channels of a code, ``dead_code_threshold`` uses per batch."""
         super().__init__()
         self.codebook_size = codebook_size
         self.layer = VectorQuantize(
@@ -45,7 +64,7 @@ class EMAQuantizer(nn.Module):
         return self.layer.get_output_from_indices(codes)
 
 
-class FSQQuantizer(nn.Module):
+class FSQQuantizer(Quantizer):
     """Each channel rounded to a few levels: no codebook to collapse (Mentzer et al., 2023)."""
 
     def __init__(self, dim: int, levels: list[int]) -> None:
@@ -64,7 +83,7 @@ class FSQQuantizer(nn.Module):
         return self.layer.indices_to_codes(codes)
 
 
-class SimVQQuantizer(nn.Module):
+class SimVQQuantizer(Quantizer):
     """A frozen random codebook behind one learned linear map, so that all codes move together (Zhu et al., 2024)."""
 
     def __init__(self, dim: int, codebook_size: int, embedding_dim: int, commitment_weight: float) -> None:

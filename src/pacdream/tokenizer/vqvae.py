@@ -1,10 +1,12 @@
 """VQ-VAE: a pair of frames becomes a grid of codes, the codes alone become a frame.
 
-Source: van den Oord et al., "Neural Discrete Representation Learning", 2017, with learned positions on both sides of
-the quantizer, so that one code may mean different things at different places (35 codes would hold too little otherwise).
+Source: van den Oord et al., "Neural Discrete Representation Learning", 2017, with learned positions on both sides
+of the quantizer, so that one code may mean different things at different places: 35 codes would hold
+too little otherwise.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from einops import rearrange
@@ -12,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.quantizer import Quantizer
 from pacdream.types import TokenizerOutput
 
 
 class VQVAE(Tokenizer):
     """Convolutional encoder and decoder around attention over the code grid and a vector quantizer.
 
-    Pixels are palette classes, given random features and folded into patches; each further width halves the grid once more.
+    Pixels are palette classes, given random features and folded into patches; each further width halves the grid.
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class VQVAE(Tokenizer):
         class_weight_power: float,
         min_class_frequency: float,
         decode_shift: float,
-        quantizer: Callable[..., nn.Module],
+        quantizer: Callable[..., Quantizer],
     ) -> None:
         """Build the network.
 
@@ -67,18 +70,17 @@ class VQVAE(Tokenizer):
         if num_frames not in (1, 2):
             raise ValueError(f"tokenizer.num_frames={num_frames} must be 1 or 2")
         stride = patch_size * 2 ** (len(widths) - 1)
-        self.frame_shape = tuple(frame_shape)  # type: ignore[assignment]
+        height, width = frame_shape
+        self.frame_shape = (height, width)
         self.num_frames = num_frames
-        self.grid_shape = tuple(-(-side // stride) for side in frame_shape)  # type: ignore[assignment]
-        self.quantizer = quantizer(dim=widths[-1])
+        self.grid_shape = (-(-height // stride), -(-width // stride))
+        self.quantizer: Quantizer = quantizer(dim=widths[-1])
         self.codebook_size = self.quantizer.codebook_size
         self._register_palette(palette, colour_counts)
         self._register_weights(class_weight_power, min_class_frequency, decode_shift)
         num_classes = len(self.palette_indices)
         grids = [_scale(self.grid_shape, 2**i) for i in reversed(range(len(widths)))]
-        self.encoder = Encoder(
-            num_classes, pixel_dim, num_frames, patch_size, widths, encoder_blocks, grids[0]
-        )
+        self.encoder = Encoder(num_classes, pixel_dim, num_frames, patch_size, widths, encoder_blocks, grids[0])
         self.before = GridTransformer(widths[-1], self.grid_shape, num_attention_layers, num_heads)
         self.after = GridTransformer(widths[-1], self.grid_shape, num_attention_layers, num_heads)
         self.decoder = Decoder(num_classes, patch_size, widths, decoder_blocks, grids)
@@ -120,7 +122,7 @@ class VQVAE(Tokenizer):
         expected = (self.num_frames, *self.frame_shape)
         if tuple(frames.shape[1:]) != expected:
             raise ValueError(
-                f"frames of shape (B, F, H, W) = {tuple(frames.shape)} do not fit this tokenizer, which reads {expected}"
+                f"frames (B, F, H, W) of shape {tuple(frames.shape)} do not fit this tokenizer, which reads {expected}"
             )
         features = self.encoder(self.fold(frames, padding=0))
         return self.before(rearrange(features, "B D h w -> B (h w) D"))
@@ -167,7 +169,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features (B, D, h, w) to folded class logits (B, C, P, h', w'); positions are added at every scale to draw the maze."""
+    """Features (B, D, h, w) to folded class logits (B, C, P, h', w').
+
+    Learned positions are added at every scale: they draw the maze, so that the codes need not.
+    """
 
     def __init__(
         self,
@@ -182,10 +187,7 @@ class Decoder(nn.Module):
             0.02 * torch.randn(width, *grid) for width, grid in zip(widths, grids, strict=True)
         )
         self.blocks = nn.ModuleList(map(residual_blocks, widths, num_blocks))
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(wide, narrow, 2, stride=2)
-            for narrow, wide in zip(widths, widths[1:], strict=False)
-        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in pairwise(widths))
         self.head = nn.Conv2d(widths[0], num_classes * patch_size**2, 1)
         self.num_classes = num_classes
 

@@ -28,7 +28,8 @@ class GRUWorldModel(WorldModel):
         super().__init__()
         if min(embedding_dim, hidden_size, num_layers) < 1:
             raise ValueError(
-                f"embedding_dim={embedding_dim}, hidden_size={hidden_size} and num_layers={num_layers} must be at least 1"
+                f"embedding_dim={embedding_dim}, hidden_size={hidden_size} and num_layers={num_layers} "
+                "must all be at least 1"
             )
         self.grid_shape = (grid_shape[0], grid_shape[1])
         self.codebook_size, self.num_actions = codebook_size, num_actions
@@ -37,7 +38,7 @@ class GRUWorldModel(WorldModel):
         self.gru = nn.GRU(embedding_dim, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, codebook_size)
 
-    def initial_state(self, batch_size: int, device: torch.device) -> State:  # noqa: ARG002
+    def initial_state(self, batch_size: int, device: torch.device) -> State:
         """Nothing."""
         return ()
 

@@ -16,7 +16,7 @@ def count_correct(predicted: Tensor, present: Tensor, target: Tensor) -> Tensor:
 
 
 def skill(accuracy: Tensor, copy_accuracy: Tensor, ceiling: float = 1.0) -> Tensor:
-    """``(accuracy - copy) / (ceiling - copy)``: 0 is a copier, 1 reaches the ceiling, negative is worse than copying."""
+    """``(accuracy - copy) / (ceiling - copy)``: 0 copies, 1 reaches the ceiling, below 0 is worse than copying."""
     return (accuracy - copy_accuracy) / (ceiling - copy_accuracy).clamp(min=1e-9)
 
 

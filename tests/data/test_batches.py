@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from pacdream.data.batches import GatheredDataset, gathered_loader, place
+
+
+def loader(length=20, batch_size=4, shuffle=True, seed=0, **where):
+    """Batches of the numbers 0, 10, 20, …"""
+    return gathered_loader(GatheredDataset(length, lambda i: i * 10), batch_size, shuffle, seed, **where)
+
+
+def order(batches, epoch=0):
+    batches.sampler.set_epoch(epoch)
+    return torch.cat(list(batches)).tolist()
+
+
+def test_every_item_comes_once():
+    assert sorted(order(loader())) == list(range(0, 200, 10))
+
+
+def test_unshuffled_items_come_in_order():
+    assert order(loader(shuffle=False)) == list(range(0, 200, 10))
+
+
+def test_a_batch_is_gathered_with_one_call():
+    calls = []
+    list(gathered_loader(GatheredDataset(10, calls.append), 4, False, 0))
+    assert [call.tolist() for call in calls] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_order_depends_on_the_seed():
+    assert order(loader(seed=1)) != order(loader(seed=2))
+
+
+def test_order_depends_on_the_epoch():
+    batches = loader()
+    assert order(batches, epoch=0) != order(batches, epoch=1)
+
+
+def test_order_does_not_depend_on_what_was_drawn_before():
+    used = loader()
+    order(used, epoch=0)
+    torch.rand(100)
+    assert order(used, epoch=3) == order(loader(), epoch=3)
+
+
+def test_order_of_items_does_not_depend_on_the_batch_size():
+    assert order(loader(batch_size=3)) == order(loader(batch_size=20))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_two_ranks_share_the_items_without_overlap(shuffle):
+    first, second = (order(loader(shuffle=shuffle, rank=rank, world_size=2)) for rank in (0, 1))
+    assert len(first) == len(second)
+    assert sorted(first + second) == list(range(0, 200, 10))
+
+
+def test_two_ranks_leave_nothing_out_of_an_odd_number_of_items():
+    first, second = (order(loader(length=7, rank=rank, world_size=2)) for rank in (0, 1))
+    assert set(first + second) == set(range(0, 70, 10))
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batch_size_below_one_is_refused(batch_size):
+    with pytest.raises(ValueError, match=rf"batch_size={batch_size} must be at least 1"):
+        loader(batch_size=batch_size)
+
+
+def test_without_a_trainer_one_process_has_all_data():
+    assert place(None) == (0, 1)

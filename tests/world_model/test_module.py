@@ -1,0 +1,90 @@
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.runtime.checkpoints import build_model
+from pacdream.types import LatentBatch
+from pacdream.world_model.loss import next_codes_loss
+from tests.conftest import TINY_GRU
+from tests.world_model.fitting import fit, tiny_module
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "gru_losses.json"
+VALIDATION = ("loss", "accuracy", "changed_accuracy", "copy_accuracy", "skill", "perplexity", "top5_accuracy")
+
+
+def test_all_names_of_the_schema_are_logged(latents: LatentDataModule, tmp_path: Path) -> None:
+    logged = fit(tiny_module(latents), latents, tmp_path, enable_checkpointing=False).callback_metrics
+    assert {"train/loss", "train/accuracy", *(f"val/{name}" for name in VALIDATION)} <= set(logged)
+
+
+def test_validation_figures_are_those_of_a_naive_loop(latents: LatentDataModule, tmp_path: Path) -> None:
+    module = tiny_module(latents)
+    logged = fit(module, latents, tmp_path, enable_checkpointing=False).callback_metrics
+    batch = latents.windows(latents.val_starts, 1)
+    present, target = batch.codes[:, :-1], batch.codes[:, 1:]
+    logits = module.model.eval()(present, batch.actions).logits
+    top5 = (logits.topk(5).indices == target[..., None]).any(-1)
+    expected = {
+        "loss": next_codes_loss(logits, target),
+        "perplexity": next_codes_loss(logits, target).exp(),
+        "accuracy": (logits.argmax(-1) == target).float().mean(),
+        "copy_accuracy": (present == target).float().mean(),
+        "changed_accuracy": (logits.argmax(-1) == target)[present != target].float().mean(),
+        "top5_accuracy": top5.float().mean(),
+    }
+    for name, value in expected.items():
+        torch.testing.assert_close(logged[f"val/{name}"], value.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_one_batch_can_be_overfitted(latents: LatentDataModule, tmp_path: Path) -> None:
+    settings = {"overfit_batches": 1, "max_epochs": 150, "limit_val_batches": 0, "enable_checkpointing": False}
+    module = tiny_module(latents)
+    module._make_scheduler = None
+    logged = fit(module, latents, tmp_path, **settings).callback_metrics
+    assert logged["train/accuracy"] > 0.95
+
+
+def test_loss_is_the_mean_negative_log_likelihood() -> None:
+    logits, target = torch.randn(2, 3, 7, 5, 16), torch.randint(16, (2, 3, 7, 5))
+    log_p = logits.log_softmax(-1)
+    naive = [-log_p[b, t, i, j, target[b, t, i, j]] for b, t, i, j in torch.cartesian_prod(*map(torch.arange, (2, 3, 7, 5)))]
+    torch.testing.assert_close(next_codes_loss(logits, target), torch.stack(naive).mean())
+
+
+def synthetic_batch(generator: torch.Generator) -> LatentBatch:
+    """Codes that mostly stay and else are moved on by the action: integers that no machine rounds differently."""
+    codes = torch.randint(16, (8, 1, 7, 5), generator=generator)
+    actions = torch.randint(9, (8, 1), generator=generator)
+    moved = torch.randint(4, (8, 1, 7, 5), generator=generator) == 0
+    return LatentBatch(torch.cat([codes, (codes + moved * actions[..., None, None]) % 16], 1), actions)
+
+
+def first_losses(steps: int = 10) -> list[float]:
+    torch.manual_seed(0)
+    facts = {"grid_shape": [7, 5], "codebook_size": 16, "num_actions": 9}
+    model = build_model(OmegaConf.create(TINY_GRU), facts)
+    optimizer, generator = partial(torch.optim.Adam, lr=1e-2)(model.parameters()), torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(steps):
+        batch = synthetic_batch(generator)
+        loss = next_codes_loss(model(batch.codes[:, :-1], batch.actions).logits, batch.codes[:, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_first_losses_are_the_golden_ones() -> None:
+    """After a wanted change, ``PACDREAM_UPDATE_GOLDEN=1 pytest tests/world_model/test_module.py`` rewrites them."""
+    losses = first_losses()
+    if os.environ.get("PACDREAM_UPDATE_GOLDEN") == "1":
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(json.dumps([round(loss, 6) for loss in losses]) + "\n")
+    assert losses == pytest.approx(json.loads(GOLDEN.read_text()), rel=1e-3)

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.runtime.checkpoints import load_model, weights_sha256
+from pacdream.runtime.instantiate import build
+from pacdream.world_model.base import WorldModel
+from tests.conftest import compose_config
+from tests.world_model.fitting import all_equal, fit, tiny_module, weights
+
+
+def configured_checkpoint(folder: Path) -> ModelCheckpoint:
+    config = compose_config("train", ["experiment=gru_baseline", f"callback.checkpoint.dirpath={folder}"])
+    return build(config.callback.checkpoint)
+
+
+def test_same_seed_gives_bit_equal_weights(latents: LatentDataModule, tmp_path: Path) -> None:
+    once, again = tiny_module(latents), tiny_module(latents)
+    for module in (once, again):
+        fit(module, latents, tmp_path, enable_checkpointing=False)
+    assert all_equal(weights(once.model), weights(again.model))
+
+
+def test_another_seed_gives_other_weights(latents: LatentDataModule) -> None:
+    assert not all_equal(weights(tiny_module(latents, 0).model), weights(tiny_module(latents, 1).model))
+
+
+@pytest.mark.parametrize("saved", ["last.ckpt", "end.ckpt"])
+def test_a_resumed_run_equals_an_uninterrupted_one(latents: LatentDataModule, tmp_path: Path, saved: str) -> None:
+    whole, half, rest = tiny_module(latents), tiny_module(latents), tiny_module(latents, seed=1)
+    fit(whole, latents, tmp_path, max_epochs=3, enable_checkpointing=False)
+    interrupted = fit(half, latents, tmp_path, callbacks=[configured_checkpoint(tmp_path)])
+    interrupted.save_checkpoint(tmp_path / "end.ckpt", weights_only=False)
+    resumed = fit(rest, latents, tmp_path, tmp_path / saved, max_epochs=3, enable_checkpointing=False)
+    assert all_equal(weights(whole.model), weights(rest.model))
+    assert resumed.optimizers[0].param_groups[0]["lr"] == 1e-2 * 0.5**3
+
+
+def test_training_resumes_without_trusting_the_checkpoint(latents: LatentDataModule, tmp_path: Path) -> None:
+    module = tiny_module(latents)
+    fit(module, latents, tmp_path, callbacks=[configured_checkpoint(tmp_path)])
+    content = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert content["epoch"] == 0
+    assert content["recipe"] == module.model.recipe
+
+
+def test_a_checkpoint_alone_rebuilds_the_model(latents: LatentDataModule, tmp_path: Path) -> None:
+    module = tiny_module(latents)
+    fit(module, latents, tmp_path, callbacks=[configured_checkpoint(tmp_path)])
+    loaded = load_model(tmp_path / "last.ckpt", WorldModel)  # type: ignore[type-abstract]
+    batch = latents.windows(latents.val_starts[:4], 1)
+    codes, actions = batch.codes[:, :-1], batch.actions
+    assert torch.equal(loaded(codes, actions).logits, module.model.eval()(codes, actions).logits)
+    assert weights_sha256(loaded) == weights_sha256(module.model)
+
+
+def test_the_best_checkpoint_is_the_one_of_least_validation_loss(latents: LatentDataModule, tmp_path: Path) -> None:
+    checkpoint = configured_checkpoint(tmp_path)
+    trainer = fit(tiny_module(latents), latents, tmp_path, callbacks=[checkpoint])
+    assert Path(checkpoint.best_model_path).name == "best.ckpt"
+    assert checkpoint.best_model_score == trainer.callback_metrics["val/loss"]
