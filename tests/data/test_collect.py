@@ -3,13 +3,11 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from pacdream.data import collect
-from pacdream.data.collect import Recorder, play_episode
+from pacdream.data.collect import Recorder
 from pacdream.data.episode_store import is_intact, read_manifest
-from pacdream.data.find_episodes import find_or_record
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.policy.mixture import MixturePolicy
 from pacdream.policy.random import RandomPolicy
@@ -150,29 +148,3 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=f"cannot write to {tmp_path}/file/x"):
         recording(tmp_path / "file" / "x").record()
-
-
-def test_missing_default_recording_is_made(tmp_path, in_process):
-    manifest = find_or_record(tmp_path / "new", recording(tmp_path / "new"))
-    assert len(manifest.episodes) == 2
-
-
-def test_interrupted_default_recording_goes_on(folder, in_process):
-    assert len(find_or_record(folder, recording(folder, episodes=3)).episodes) == 3
-
-
-def test_missing_other_folder_is_not_recorded(tmp_path, no_recording):
-    with pytest.raises(ValueError, match="no episodes in"):
-        find_or_record(tmp_path / "mine", recording(tmp_path / "default"))
-
-
-def test_an_episode_that_ends_is_terminated_at_its_last_step_only():
-    episode = play_episode(make_counter_env(7), RandomPolicy(), env_seed=0, policy_seed=0, max_steps=7)
-    assert np.flatnonzero(episode.terminated).tolist() == [6]
-    assert not episode.truncated.any()
-
-
-def test_an_episode_that_is_cut_is_truncated_at_its_last_step_only():
-    episode = play_episode(make_counter_env(7), RandomPolicy(), env_seed=0, policy_seed=0, max_steps=5)
-    assert np.flatnonzero(episode.truncated).tolist() == [4]
-    assert not episode.terminated.any()

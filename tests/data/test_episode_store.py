@@ -1,19 +1,13 @@
-import json
 from dataclasses import fields, replace
+from pathlib import Path
+from unittest.mock import Mock
 
+import h5py
 import numpy as np
 import pytest
 
-from pacdream.data import episode_store
 from pacdream.data.collect import play_episode
-from pacdream.data.episode_store import (
-    is_intact,
-    read_episode,
-    read_episodes,
-    read_manifest,
-    write_episode,
-    write_manifest,
-)
+from pacdream.data.episode_store import is_intact, read_episode, read_manifest, write_episode, write_manifest
 from pacdream.env.atari import make_env
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.types import Episode
@@ -39,9 +33,13 @@ def stored(tmp_path):
     return tmp_path, write_episode(tmp_path, "a.h5", "someone", noise())
 
 
-def flip_bit(path, position):
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip_a_bit(path):
     raw = bytearray(path.read_bytes())
-    raw[position] ^= 1
+    raw[-1] ^= 1
     path.write_bytes(raw)
 
 
@@ -58,10 +56,6 @@ def test_entry_describes_the_episode(stored):
     _, entry = stored
     assert (entry.file, entry.policy, entry.length) == ("a.h5", "someone", 5)
     assert entry.total_reward == pytest.approx(float(noise().rewards.sum()))
-
-
-def test_colours_count_every_pixel(stored):
-    _, entry = stored
     assert entry.colours == {str(i): int((noise().frames == i).sum()) for i in np.unique(noise().frames)}
 
 
@@ -71,28 +65,16 @@ def test_equal_episodes_become_equal_files(tmp_path):
     assert (tmp_path / "x" / "a.h5").read_bytes() == (tmp_path / "y" / "a.h5").read_bytes()
 
 
-def test_missing_file_is_named(stored):
+DAMAGES = [(Path.unlink, "is in the manifest but not on disk"), (truncate, "is damaged"), (flip_a_bit, "is damaged")]
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES)
+def test_missing_or_damaged_file_is_noticed_and_named(stored, damage, message):
     folder, entry = stored
-    (folder / "a.h5").unlink()
+    assert is_intact(folder, entry)
+    damage(folder / "a.h5")
     assert not is_intact(folder, entry)
-    with pytest.raises(ValueError, match=r"a\.h5 is in the manifest but not on disk"):
-        read_episode(folder, entry, 9)
-
-
-def test_truncated_file_is_named(stored):
-    folder, entry = stored
-    (folder / "a.h5").write_bytes((folder / "a.h5").read_bytes()[:-100])
-    assert not is_intact(folder, entry)
-    with pytest.raises(ValueError, match=r"a\.h5 is damaged"):
-        read_episode(folder, entry, 9)
-
-
-@pytest.mark.parametrize("position", [0, 2000, -1])
-def test_flipped_bit_is_noticed_and_the_file_named(stored, position):
-    folder, entry = stored
-    flip_bit(folder / "a.h5", position)
-    assert not is_intact(folder, entry)
-    with pytest.raises(ValueError, match=r"a\.h5 is damaged"):
+    with pytest.raises(ValueError, match=rf"a\.h5 {message}"):
         read_episode(folder, entry, 9)
 
 
@@ -113,30 +95,19 @@ def test_empty_episode_is_refused():
         noise(steps=0)
 
 
-def test_error_while_writing_leaves_nothing_behind(tmp_path, monkeypatch):
-    def fail(*args, **kwargs):
-        raise RuntimeError("power failure")
-
-    monkeypatch.setattr(episode_store.h5py.File, "create_dataset", fail)
+@pytest.mark.parametrize("before", [[], ["a.h5"]])
+def test_error_while_writing_changes_nothing(tmp_path, monkeypatch, before):
+    for name in before:
+        (tmp_path / name).write_text("old")
+    monkeypatch.setattr(h5py.File, "create_dataset", Mock(side_effect=RuntimeError("power failure")))
     with pytest.raises(RuntimeError, match="power failure"):
         write_episode(tmp_path, "a.h5", "someone", noise())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_error_while_overwriting_keeps_the_old_file(stored, monkeypatch):
-    folder, entry = stored
-    monkeypatch.setattr(episode_store.hashlib, "sha256", lambda raw: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_episode(folder, "a.h5", "someone", noise(seed=1))
-    monkeypatch.undo()
-    assert is_intact(folder, entry)
+    assert [path.name for path in tmp_path.iterdir()] == before
+    assert all((tmp_path / name).read_text() == "old" for name in before)
 
 
 def test_full_disk_is_a_users_error_that_names_the_file(tmp_path, monkeypatch):
-    def fail(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(episode_store.h5py.File, "create_dataset", fail)
+    monkeypatch.setattr(h5py.File, "create_dataset", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(ValueError, match=r"cannot write .*a\.h5: .*No space left"):
         write_episode(tmp_path, "a.h5", "someone", noise())
 
@@ -168,17 +139,9 @@ def test_damaged_manifest_is_named(tmp_path, text):
         read_manifest(tmp_path)
 
 
-def test_manifest_of_another_schema_is_refused(manifest, tmp_path):
+def test_manifest_of_another_schema_is_refused_naming_both(manifest, tmp_path):
     write_manifest(tmp_path, replace(manifest, schema=99))
     with pytest.raises(ValueError, match="schema 99, this version reads 1"):
-        read_manifest(tmp_path)
-
-
-def test_manifest_with_an_unknown_field_is_refused(manifest, tmp_path):
-    write_manifest(tmp_path, manifest)
-    raw = json.loads((tmp_path / "manifest.json").read_text())
-    (tmp_path / "manifest.json").write_text(json.dumps(raw | {"colour": "blue"}))
-    with pytest.raises(ValueError, match="colour"):
         read_manifest(tmp_path)
 
 
@@ -187,8 +150,3 @@ def test_real_recordings_take_less_than_a_kilobyte_per_frame(tmp_path):
     episode = play_episode(env, HeldRandomPolicy(8), env_seed=0, policy_seed=0, max_steps=300)
     write_episode(tmp_path, "a.h5", "held_random", episode)
     assert (tmp_path / "a.h5").stat().st_size < 1000 * len(episode.frames)
-
-
-def test_episodes_are_read_in_the_order_of_the_manifest(episodes, manifest):
-    lengths = [len(episode.actions) for episode in read_episodes(episodes, manifest)]
-    assert lengths == [entry.length for entry in manifest.episodes]

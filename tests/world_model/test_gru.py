@@ -27,7 +27,7 @@ def test_configured_baseline_has_the_parameters_of_the_write_up() -> None:
 
 @pytest.mark.parametrize("setting", ["embedding_dim", "hidden_size", "num_layers"])
 def test_a_size_below_one_is_refused(setting: str) -> None:
-    with pytest.raises(ValueError, match=rf"{setting}=0.* must be at least 1"):
+    with pytest.raises(ValueError, match=rf"{setting}=0.* must all be at least 1"):
         configured(f"world_model.{setting}=0")
 
 

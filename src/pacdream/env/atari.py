@@ -11,12 +11,20 @@ from ale_py import roms
 from numpy.typing import NDArray
 
 from pacdream.env.palette import brightness_rank, ntsc_palette
+from pacdream.env.start_level import StartLevel
 
 Pooling = Literal["none", "last2", "all4"]
 Frame = NDArray[np.uint8]
 
 
-def make_env(id: str, frameskip: int, repeat_action_probability: float, pooling: Pooling) -> "PaletteFrames":
+def make_env(
+    id: str,
+    frameskip: int,
+    repeat_action_probability: float,
+    pooling: Pooling,
+    late_share: float = 0.0,
+    max_level: int = 1,
+) -> "PaletteFrames":
     """Build the game as a Gymnasium environment with frames (H, W) of palette indices.
 
     Args:
@@ -25,6 +33,8 @@ def make_env(id: str, frameskip: int, repeat_action_probability: float, pooling:
         repeat_action_probability: chance, per emulator frame, that the console sees the previous action again.
         pooling: ``none`` shows the last emulator frame; ``last2`` and ``all4`` show, per pixel, the brightest
             palette index among the last two or all skipped frames, because the console draws sprites alternately.
+        late_share: share of the episodes that begin at a later level; Ms. Pac-Man only, other games begin at the first.
+        max_level: the latest of these levels.
 
     Raises:
         ValueError: unknown game, or an option outside its range.
@@ -41,6 +51,8 @@ def make_env(id: str, frameskip: int, repeat_action_probability: float, pooling:
         )
     except (gym.error.Error, TypeError) as error:
         raise ValueError(f"env.id={id!r} is not an ALE game: {error} (try ALE/MsPacman-v5)") from error
+    if late_share and env.unwrapped._game == "ms_pacman":  # type: ignore[attr-defined]
+        env = StartLevel(env, late_share, max_level)
     return PaletteFrames(env, frameskip, pooling)
 
 

@@ -25,6 +25,10 @@ GHOSTS = (
 )
 SPRITES = (MS_PACMAN, *GHOSTS)
 
+MAZE, DOTS_EATEN = 0, 119
+DOTS_IN_MAZE = (154, 150, 158, 154)
+"""Dots and pills to eat in each of the four mazes, found by trying at which count the console ends the level."""
+
 # The origin of the RAM coordinates on the 210x160 screen, measured against the sprites' colours.
 _SCREEN_DX, _SCREEN_DY = -13, 1
 

@@ -1,0 +1,151 @@
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pacdream.data import latent_cache
+from pacdream.data.latent_cache import (
+    cache_path,
+    check_fit,
+    encode,
+    encode_episode,
+    identity_of,
+    open_or_encode,
+    read_cache,
+)
+from tests.counter_tokenizer import CounterTokenizer
+from tests.data.test_alignment import record_counter_episodes
+
+CPU = torch.device("cpu")
+TENSORS = ("codes", "actions", "rewards", "terminated", "starts")
+
+
+@pytest.fixture(scope="module")
+def counter(tmp_path_factory):
+    """Folder and manifest of two short episodes of the counting game."""
+    folder = tmp_path_factory.mktemp("counter") / "episodes"
+    return folder, record_counter_episodes(folder, (6, 4))
+
+
+@pytest.fixture
+def open_cache(counter, tmp_path):
+    folder, manifest = counter
+    return lambda: open_or_encode(tmp_path / "latents", folder, manifest, CounterTokenizer(), CPU, 4)
+
+
+@pytest.fixture
+def path(counter, tmp_path):
+    """Where ``open_cache`` keeps its file."""
+    return cache_path(tmp_path / "latents", identity_of(CounterTokenizer(), counter[1]))
+
+
+def encode_counter(counter, batch_size):
+    folder, manifest = counter
+    tokenizer = CounterTokenizer()
+    return encode(folder, manifest, tokenizer, identity_of(tokenizer, manifest), CPU, batch_size)
+
+
+def assert_equal(one, other):
+    assert one.identity == other.identity
+    assert all(torch.equal(getattr(one, name), getattr(other, name)) for name in TENSORS)
+
+
+def test_cache_survives_the_disk(counter, open_cache):
+    assert_equal(open_cache(), encode_counter(counter, batch_size=4))
+
+
+def test_second_open_does_not_encode(open_cache, monkeypatch):
+    first = open_cache()
+    monkeypatch.setattr(latent_cache, "encode", lambda *args: 1 / 0)
+    assert_equal(open_cache(), first)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 1000])
+def test_codes_do_not_depend_on_the_batch_size(counter, batch_size):
+    assert_equal(encode_counter(counter, batch_size), encode_counter(counter, 4))
+
+
+def test_codes_of_a_vqvae_do_not_depend_on_the_batch_size(tokenizer):
+    frames = torch.randint(256, (24, *tokenizer.frame_shape), dtype=torch.uint8)
+    small, large = (torch.cat(list(encode_episode(tokenizer, frames, CPU, size))) for size in (5, 24))
+    assert len(small.unique()) > 1
+    assert torch.equal(small, large)
+
+
+def test_codebook_that_does_not_fit_a_byte_is_refused():
+    tokenizer = CounterTokenizer()
+    tokenizer.codebook_size = 512
+    with pytest.raises(ValueError, match="codebook of 512"):
+        next(encode_episode(tokenizer, torch.zeros(3, 64, 64, dtype=torch.uint8), CPU, 4))
+
+
+@pytest.mark.parametrize("position", [0, 20, 400, -1])
+def test_flipped_bit_is_noticed_and_the_file_named(open_cache, path, position):
+    open_cache()
+    raw = bytearray(path.read_bytes())
+    raw[position] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match=f"the latent cache {path} "):
+        open_cache()
+
+
+@pytest.mark.parametrize("size", [0, 7, 100, -1])
+def test_truncated_file_is_noticed_and_named(open_cache, path, size):
+    open_cache()
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ValueError, match=f"the latent cache {path} is damaged"):
+        open_cache()
+
+
+@pytest.mark.parametrize("kind", ["tokenizer", "episodes"])
+def test_cache_of_something_else_is_refused_naming_both(counter, open_cache, path, kind):
+    found = identity_of(CounterTokenizer(), counter[1])
+    wanted = replace(found, **{kind: "0123456789abcdef"})
+    open_cache()
+    with pytest.raises(ValueError, match=f"other {kind} {getattr(found, kind)[:12]}… instead of 0123456789ab…"):
+        read_cache(path, wanted)
+
+
+def test_other_weights_and_other_episodes_have_another_cache(counter, tmp_path):
+    tokenizer, same = CounterTokenizer(), CounterTokenizer()
+    tokenizer.palette_indices[0] = 1
+    other = record_counter_episodes(tmp_path, (6, 4), seed=1)
+    keys = {identity_of(*pair).key for pair in ((tokenizer, counter[1]), (same, counter[1]), (same, other))}
+    assert len(keys) == 3
+
+
+def test_tokenizer_of_other_frames_does_not_fit(manifest):
+    with pytest.raises(ValueError, match=r"frames of \(64, 64\) pixels, the episodes have \(210, 160\)"):
+        check_fit(CounterTokenizer(), manifest)
+
+
+def test_tokenizer_of_another_palette_does_not_fit(counter):
+    tokenizer = CounterTokenizer()
+    tokenizer.palette_indices = torch.tensor([0, 2], dtype=torch.uint8)
+    with pytest.raises(ValueError, match="never seen"):
+        check_fit(tokenizer, counter[1])
+
+
+def test_folder_that_cannot_be_written_is_named(counter, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=f"cannot write to {tmp_path}/file/latents"):
+        open_or_encode(tmp_path / "file" / "latents", *counter, CounterTokenizer(), CPU, 4)
+
+
+def test_of_two_concurrent_openers_one_encodes(open_cache, monkeypatch):
+    calls, opened = [], []
+    other = threading.Thread(target=lambda: opened.append(open_cache()))
+
+    def encode_while_another_opens(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            other.start()
+            other.join(timeout=0.3)
+        return encode(*args)
+
+    monkeypatch.setattr(latent_cache, "encode", encode_while_another_opens)
+    opened.append(open_cache())
+    other.join(timeout=10)
+    assert len(calls) == 1
+    assert_equal(*opened)

@@ -1,0 +1,114 @@
+import json
+
+import pytest
+import torch
+
+from tests.conftest import latent_data
+from tests.counter_tokenizer import CounterTokenizer
+from tests.data.test_alignment import record_counter_episodes
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Ten episodes of the counting game, all of 12 steps."""
+    folder = tmp_path_factory.mktemp("counter") / "episodes"
+    record_counter_episodes(folder, [12] * 10)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("latents")
+
+
+def set_up(folder, cache, **changes):
+    data = latent_data(folder, CounterTokenizer(), cache, **changes)
+    data.setup("fit")
+    return data
+
+
+def episodes_of(data, starts):
+    return set((torch.searchsorted(data.cache.starts, starts, right=True) - 1).tolist())
+
+
+def drawn(data, epoch=0):
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    return torch.cat([batch.actions for batch in loader])
+
+
+def test_facts_are_those_of_tokenizer_and_game(latents):
+    assert latents.facts() == {"grid_shape": [7, 5], "codebook_size": 16, "num_actions": 9}
+
+
+def test_batches_are_windows_of_codes_and_actions(latents):
+    batch = next(iter(latents.train_dataloader()))
+    assert batch.codes.shape == (8, 2, 7, 5)
+    assert batch.actions.shape == (8, 1)
+    assert batch.codes.dtype == batch.actions.dtype == torch.int64
+
+
+def test_split_lies_beside_the_cache(folder, cache):
+    data = set_up(folder, cache, val_fraction=0.3, split_seed=7)
+    stored = json.loads((cache / f"{data.cache.identity.key}.split_0.3_7.json").read_text())
+    assert stored == {"train": list(data.split.train), "val": list(data.split.val)}
+
+
+def test_training_and_validation_share_no_episode(folder, cache):
+    data = set_up(folder, cache)
+    train, val = episodes_of(data, data.train_starts), episodes_of(data, data.val_starts)
+    assert len(val) == 2
+    assert train | val == set(range(10))
+    assert not train & val
+
+
+def test_split_does_not_depend_on_the_training_seed(folder, cache):
+    assert set_up(folder, cache, seed=1).split == set_up(folder, cache, seed=2).split
+
+
+def test_order_of_the_batches_depends_on_the_training_seed(folder, cache):
+    first, again, other = (drawn(set_up(folder, cache, seed=seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_limit_keeps_so_many_training_windows(folder, cache):
+    data = set_up(folder, cache, limit=5)
+    assert len(data.train_starts) == 5
+    assert sum(len(batch.codes) for batch in data.train_dataloader()) == 5
+
+
+def test_limit_leaves_validation_alone(folder, cache):
+    assert torch.equal(set_up(folder, cache, limit=5).val_starts, set_up(folder, cache).val_starts)
+
+
+def test_train_codes_are_all_frames_of_the_training_episodes(folder, cache):
+    codes = set_up(folder, cache).train_codes()
+    assert codes[:, 0, 1].tolist() == list(range(13)) * 8
+
+
+@pytest.mark.parametrize(("context_length", "windows"), [(1, 96), (5, 64), (12, 8)])
+def test_longer_windows_are_fewer(folder, cache, context_length, windows):
+    assert len(set_up(folder, cache, context_length=context_length).train_starts) == windows
+
+
+def test_one_episode_is_too_few(tmp_path):
+    record_counter_episodes(tmp_path / "one", [12])
+    with pytest.raises(ValueError, match=r"1 episode\(s\) cannot be split"):
+        set_up(tmp_path / "one", tmp_path)
+
+
+def test_context_longer_than_every_episode_is_refused(folder, cache):
+    with pytest.raises(ValueError, match=r"no episode is longer than data\.context_length=13"):
+        set_up(folder, cache, context_length=13)
+
+
+@pytest.mark.parametrize("context_length", [0, -1])
+def test_context_below_one_step_is_refused(folder, cache, context_length):
+    with pytest.raises(ValueError, match=f"context_length={context_length} must be at least 1"):
+        latent_data(folder, CounterTokenizer(), cache, context_length=context_length)
+
+
+def test_folder_without_episodes_is_named(cache, tmp_path):
+    with pytest.raises(ValueError, match=f"no episodes in {tmp_path}/nothing"):
+        latent_data(tmp_path / "nothing", CounterTokenizer(), cache).prepare_data()
