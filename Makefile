@@ -21,7 +21,7 @@ train: setup ## Record, encode and train the GRU baseline (ARGS="trainer.max_epo
 	$(BIN)/python train.py experiment=gru_baseline $(ARGS)
 
 tokenizer: setup ## Record the tokenizer's data set and train the VQ-VAE that comes with the package
-	$(BIN)/python train.py experiment=vqvae recording.seed=1 recording.episodes=110 \
+	$(BIN)/python train.py experiment=vqvae recording.seed=1 recording.episodes=100 \
 		recording.output=outputs/episodes/tokenizer $(ARGS)
 
 report: setup ## Measure a run again (RUN=outputs/train/<name>/<time>)

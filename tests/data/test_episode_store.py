@@ -33,7 +33,7 @@ def stored(tmp_path):
     return tmp_path, write_episode(tmp_path, "a.h5", "someone", noise())
 
 
-def truncate(path):
+def cut_short(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
@@ -61,11 +61,10 @@ def test_entry_describes_the_episode(stored):
 
 def test_equal_episodes_become_equal_files(tmp_path):
     first, second = (write_episode(tmp_path / name, "a.h5", "someone", noise()) for name in ("x", "y"))
-    assert first == second
-    assert (tmp_path / "x" / "a.h5").read_bytes() == (tmp_path / "y" / "a.h5").read_bytes()
+    assert first.sha256 == second.sha256
 
 
-DAMAGES = [(Path.unlink, "is in the manifest but not on disk"), (truncate, "is damaged"), (flip_a_bit, "is damaged")]
+DAMAGES = [(Path.unlink, "is in the manifest but not on disk"), (cut_short, "is damaged"), (flip_a_bit, "is damaged")]
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES)
@@ -102,8 +101,7 @@ def test_error_while_writing_changes_nothing(tmp_path, monkeypatch, before):
     monkeypatch.setattr(h5py.File, "create_dataset", Mock(side_effect=RuntimeError("power failure")))
     with pytest.raises(RuntimeError, match="power failure"):
         write_episode(tmp_path, "a.h5", "someone", noise())
-    assert [path.name for path in tmp_path.iterdir()] == before
-    assert all((tmp_path / name).read_text() == "old" for name in before)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(before, "old")
 
 
 def test_full_disk_is_a_users_error_that_names_the_file(tmp_path, monkeypatch):

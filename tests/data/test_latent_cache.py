@@ -30,8 +30,7 @@ def counter(tmp_path_factory):
 
 @pytest.fixture
 def open_cache(counter, tmp_path):
-    folder, manifest = counter
-    return lambda: open_or_encode(tmp_path / "latents", folder, manifest, CounterTokenizer(), CPU, 4)
+    return lambda: open_or_encode(tmp_path / "latents", *counter, CounterTokenizer(), CPU, 4)
 
 
 @pytest.fixture
@@ -41,9 +40,8 @@ def path(counter, tmp_path):
 
 
 def encode_counter(counter, batch_size):
-    folder, manifest = counter
     tokenizer = CounterTokenizer()
-    return encode(folder, manifest, tokenizer, identity_of(tokenizer, manifest), CPU, batch_size)
+    return encode(*counter, tokenizer, identity_of(tokenizer, counter[1]), CPU, batch_size)
 
 
 def assert_equal(one, other):

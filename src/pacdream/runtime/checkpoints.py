@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from hydra.utils import instantiate
@@ -25,11 +25,19 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> Any:
     return model
 
 
+def recipe_of(model: nn.Module) -> dict[str, Any]:
+    """Plain values that rebuild a network; only those built or loaded here have them."""
+    return cast(dict[str, Any], model.recipe)
+
+
 def save_model(path: Path, model: nn.Module, notes: dict[str, str] | None = None) -> None:
-    """Write weights and recipe as safetensors, atomically."""
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    """Write weights, in half precision, and recipe as safetensors, atomically."""
+    state = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
     with atomic_path(path) as temporary:
-        save_file(state, temporary, {**(notes or {}), "recipe": json.dumps(model.recipe)})
+        save_file(state, temporary, {**(notes or {}), "recipe": json.dumps(recipe_of(model))})
 
 
 def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") -> Net:
@@ -57,9 +65,22 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
     return model.to(device).eval().requires_grad_(False)
 
 
+def check_resumable(path: Path, model: nn.Module) -> None:
+    """Refuse to go on from a checkpoint that is none or that holds another network than the configured one.
+
+    Raises:
+        ValueError: says what differs.
+    """
+    found, wanted = recipe_of(load_model(path, type(model))), recipe_of(model)
+    different = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
+    if different:
+        listed = ", ".join(f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in different)
+        raise ValueError(f"{path} holds another network than the configured one ({listed[:300]})")
+
+
 def weights_sha256(model: nn.Module) -> str:
     """Identity of a network: its recipe and every weight, whatever file they came from."""
-    parts: list[bytes | str] = [json.dumps(model.recipe, sort_keys=True)]
+    parts: list[bytes | str] = [json.dumps(recipe_of(model), sort_keys=True)]
     for name, tensor in sorted(model.state_dict().items()):
         parts += [name, tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()]
     return sha256_of(*parts)

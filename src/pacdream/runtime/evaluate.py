@@ -17,11 +17,12 @@ def evaluate(config: DictConfig) -> None:
         ValueError: not the folder of a run, or one without checkpoint or report.
     """
     folder = Path(config.run)
-    settings, checkpoint = folder / ".hydra" / "config.yaml", folder / "checkpoints" / "best.ckpt"
+    settings = folder / ".hydra" / "config.yaml"
+    checkpoint = Path(config.checkpoint or folder / "checkpoints" / "best.ckpt")
     for needed in (settings, checkpoint):
         if not needed.is_file():
             raise ValueError(
-                f"run={folder} is not the folder of a finished run: it has no {needed.relative_to(folder)}"
+                f"run={folder} is not the folder of a finished run: there is no {needed}"
             )
     trained = OmegaConf.merge(OmegaConf.load(settings), {"paths": config.paths})
     if not trained.report:

@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.data.files import write_json
-from pacdream.runtime.checkpoints import build_model
+from pacdream.runtime.checkpoints import build_model, check_resumable
 from pacdream.runtime.instantiate import build
 from pacdream.runtime.provenance import provenance
 
@@ -28,11 +28,13 @@ OmegaConf.register_new_resolver("precision", precision, replace=True)
 
 
 def train(config: DictConfig) -> float | None:
-    """Fit, report, and return the metric that a sweep minimises."""
+    """Fit, report, and return the best value of the monitored metric, which a sweep minimises."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build(config.data)
     model = build_model(config.model, data.facts())
+    if config.resume is not None:
+        check_resumable(Path(config.resume), model)
     module = build(config.module, model=model)
     trainer = build(
         config.trainer,
@@ -42,7 +44,7 @@ def train(config: DictConfig) -> float | None:
     )
     _describe(trainer, config, {**provenance(), **data.identities()})
     try:
-        trainer.fit(module, data, ckpt_path=_existing(config.resume), weights_only=True)
+        trainer.fit(module, data, ckpt_path=config.resume, weights_only=True)
         if config.report and trainer.is_global_zero and not trainer.fast_dev_run:
             best = Path(trainer.checkpoint_callback.best_model_path)
             build(config.report)(folder, data, best, trainer.loggers)
@@ -50,14 +52,8 @@ def train(config: DictConfig) -> float | None:
         wandb.finish()  # or the next job of a multirun would write into this job's run
     log.info("checkpoints, curves, tables and pictures: %s", folder)
     log.info("dashboard: `wandb leet %s`; with an account `wandb sync %s/wandb/<run>`", *2 * [config.paths.outputs])
-    metric = trainer.callback_metrics.get(config.optimized_metric)
-    return None if metric is None else float(metric)
-
-
-def _existing(checkpoint: str | None) -> str | None:
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise ValueError(f"resume={checkpoint} is not a file: give a run's checkpoints/last.ckpt")
-    return checkpoint
+    best_score = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    return None if best_score is None else float(best_score)
 
 
 def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[str, str]) -> None:

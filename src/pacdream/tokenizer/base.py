@@ -80,5 +80,6 @@ class Tokenizer(nn.Module, ABC):
         """Set the loss weights of the classes, of mean 1 over pixels, and what decoding takes back of them."""
         frequency = self.class_counts / self.class_counts.sum()
         weights = frequency.clamp(min=min_frequency) ** -power
-        self.register_buffer("class_weights", weights / (weights * frequency).sum())
-        self.register_buffer("decode_bias", -decode_shift * self.class_weights.log())
+        # Not stored: they follow from the recipe.
+        self.register_buffer("class_weights", weights / (weights * frequency).sum(), persistent=False)
+        self.register_buffer("decode_bias", -decode_shift * self.class_weights.log(), persistent=False)
