@@ -19,7 +19,7 @@ from pacdream.runtime.checkpoints import build_model, load_model, save_model
 from pacdream.tokenizer.base import Tokenizer
 
 ROOT = Path(__file__).parents[1]
-EPISODES, STEPS = 5, 60
+EPISODES, STEPS = 5, 120  # the first 65 steps are the intro, in which nothing moves
 
 TINY_TOKENIZER = {
     "_target_": "pacdream.tokenizer.vqvae.VQVAE",

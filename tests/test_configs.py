@@ -84,9 +84,10 @@ def _hydra_run(tmp_path: Path) -> Iterator[None]:
     HydraConfig.instance().cfg = None
 
 
+@pytest.mark.usefixtures("_hydra_run")
 @pytest.mark.parametrize("experiment", names("experiment"))
 def test_every_experiment_trains_and_reports(
-    experiment: str, episodes: Path, tokenizer_path: Path, tmp_path: Path, _hydra_run: None
+    experiment: str, episodes: Path, tokenizer_path: Path, tmp_path: Path
 ) -> None:
     choice = [f"experiment={experiment}"]
     overrides = small_overrides(compose_config("train", choice), episodes, tokenizer_path, tmp_path)
@@ -96,6 +97,17 @@ def test_every_experiment_trains_and_reports(
     assert math.isfinite(loss)
     assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
     assert not config.report or list((tmp_path / "run" / "report").iterdir())
+
+
+@pytest.mark.usefixtures("_hydra_run")
+@pytest.mark.parametrize("experiment", names("experiment"))
+def test_every_experiment_runs_in_fast_debug_mode(
+    experiment: str, episodes: Path, tokenizer_path: Path, tmp_path: Path
+) -> None:
+    choice = [f"experiment={experiment}", "debug=fast"]
+    overrides = small_overrides(compose_config("train", choice), episodes, tokenizer_path, tmp_path)
+    train(compose_config("train", choice + overrides))
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 @pytest.mark.slow

@@ -99,8 +99,8 @@ def test_one_episode_is_too_few(tmp_path):
 
 
 def test_context_longer_than_every_episode_is_refused(folder, cache):
-    with pytest.raises(ValueError, match=r"no episode is longer than data\.context_length=13"):
-        set_up(folder, cache, context_length=13)
+    with pytest.raises(ValueError, match=r"no episode is longer than data\.context_length=50"):
+        set_up(folder, cache, context_length=50)
 
 
 @pytest.mark.parametrize("context_length", [0, -1])
@@ -112,3 +112,9 @@ def test_context_below_one_step_is_refused(folder, cache, context_length):
 def test_folder_without_episodes_is_named(cache, tmp_path):
     with pytest.raises(ValueError, match=f"no episodes in {tmp_path}/nothing"):
         latent_data(tmp_path / "nothing", CounterTokenizer(), cache).prepare_data()
+
+
+def test_windows_skip_episodes_that_are_too_short(tmp_path):
+    record_counter_episodes(tmp_path / "mixed", [12, 3, 12, 3, 12, 3])
+    data = set_up(tmp_path / "mixed", tmp_path, context_length=8, val_fraction=0.5)
+    assert len(data.train_starts) + len(data.val_starts) == 3 * 5

@@ -37,3 +37,9 @@ def test_positions_of_many_frames_are_those_of_each_frame(episode):
     together = sprite_positions(episode.ram, SPRITES[0])
     one_by_one = [sprite_positions(ram, SPRITES[0]) for ram in episode.ram]
     assert np.array_equal(together, np.stack(one_by_one))
+
+
+@pytest.mark.parametrize("sprite", SPRITES, ids=lambda sprite: sprite.name)
+def test_position_is_the_middle_of_the_sprite(episode, sprite):
+    near = np.abs(offsets(episode, sprite)).max(1) <= 2
+    assert near.mean() > 0.95

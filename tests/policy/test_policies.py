@@ -119,7 +119,7 @@ def test_lookahead_leaves_the_emulator_and_its_random_stream_unchanged():
     assert np.array_equal(env.ale.getRAM(), ram)
 
 
-@pytest.mark.parametrize("repeat_action_probability", [0.0])
+@pytest.mark.parametrize("repeat_action_probability", [0.0, 0.25])
 def test_planning_does_not_change_the_future(repeat_action_probability):
     planned, unplanned = after_intro(repeat_action_probability), after_intro(repeat_action_probability)
     policy = LookaheadPolicy(**PLAN | {"replan_every": 1, "max_epsilon": 0.0})

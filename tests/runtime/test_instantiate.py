@@ -58,12 +58,12 @@ def test_a_problem_deep_inside_is_found() -> None:
 
 
 def test_an_unknown_setting_is_named() -> None:
-    with pytest.raises(ValueError, match="box: .*unexpected keyword argument 'colour'"):
+    with pytest.raises(ValueError, match=r"box: .*unexpected keyword argument 'colour'"):
         build(box(size=1, colour="red"))
 
 
 def test_a_missing_setting_is_named() -> None:
-    with pytest.raises(ValueError, match="box: .*missing 1 required positional argument: 'size'"):
+    with pytest.raises(ValueError, match=r"box: .*missing 1 required positional argument: 'size'"):
         build(box())
 
 

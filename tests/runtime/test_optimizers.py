@@ -21,7 +21,9 @@ def network() -> nn.Module:
     return nn.Linear(3, 1)
 
 
-@pytest.mark.parametrize(("optimizer", "scheduler"), list(itertools.product(options("optimizer"), options("scheduler"))))
+@pytest.mark.parametrize(
+    ("optimizer", "scheduler"), list(itertools.product(options("optimizer"), options("scheduler")))
+)
 def test_every_optimizer_steps_with_every_schedule(optimizer: str, scheduler: str) -> None:
     choices = [f"optimizer={optimizer}", f"scheduler={scheduler}", "trainer.max_steps=10"]
     config = compose_config("train", choices)

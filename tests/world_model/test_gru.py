@@ -67,9 +67,7 @@ def test_the_action_changes_the_logits_of_every_position(gru: WorldModel, window
 
 
 @pytest.mark.parametrize("position", [0, 1, 17, 33])
-def test_a_position_does_not_see_later_positions(
-    gru: WorldModel, window: tuple[Tensor, Tensor], position: int
-) -> None:
+def test_a_position_does_not_see_later_positions(gru: WorldModel, window: tuple[Tensor, Tensor], position: int) -> None:
     codes, actions = window
     changed = codes.flatten(2).clone()
     changed[..., position + 1 :] = (changed[..., position + 1 :] + 1) % gru.codebook_size

@@ -173,16 +173,12 @@ def _flatten(nested: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _missing(folder: Path, manifest: Manifest, episodes: int) -> list[int]:
-    known = {entry.file: entry for entry in manifest.episodes}
-    missing = []
-    for index in range(max(episodes, len(known))):
-        entry = known.get(file_name(index))
-        if entry is None and index < episodes:
-            missing.append(index)
-        elif entry is not None and not is_intact(folder, entry):
-            log.warning("%s is missing or damaged and is recorded again", folder / entry.file)
-            missing.append(index)
-    return missing
+    """Numbers of the episodes to record: those wanted and not there, and those there but not as they were written."""
+    there = {int(Path(entry.file).stem.removeprefix("episode_")): entry for entry in manifest.episodes}
+    damaged = [index for index, entry in there.items() if not is_intact(folder, entry)]
+    for index in damaged:
+        log.warning("%s is missing or damaged and is recorded again", folder / file_name(index))
+    return sorted({*range(episodes)} - there.keys() | {*damaged})
 
 
 def _record_all(recorder: Recorder, manifest: Manifest, missing: list[int], workers: int) -> Manifest:

@@ -146,6 +146,8 @@ def read_episode(folder: Path, entry: EpisodeEntry, num_actions: int) -> Episode
         )
     with h5py.File(io.BytesIO(raw), "r") as h5:
         episode = Episode(**{field.name: h5[field.name][:] for field in fields(Episode)})
+    if len(episode.actions) != entry.length:
+        raise ValueError(f"episode {path} has {len(episode.actions)} steps, the manifest says {entry.length}: {remedy}")
     if episode.actions.max() >= num_actions:
         raise ValueError(
             f"episode {path} holds action {episode.actions.max()}, but the game has only actions 0 to {num_actions - 1}"

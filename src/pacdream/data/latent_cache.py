@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -58,8 +58,8 @@ class LatentCache:
 
     def window_starts(self, episodes: tuple[int, ...], length: int) -> Tensor:
         """Numbers (M,) of all frames of these episodes that ``length`` further frames of the same episode follow."""
-        ranges = [torch.arange(int(self.starts[e]), int(self.starts[e + 1]) - length) for e in episodes]
-        return torch.cat(ranges)
+        bounds = [(int(self.starts[e]), int(self.starts[e + 1]) - length) for e in episodes]
+        return torch.cat([torch.arange(first, max(first, end)) for first, end in bounds])
 
 
 def identity_of(tokenizer: Tokenizer, manifest: Manifest) -> CacheIdentity:
@@ -120,18 +120,17 @@ def cache_path(folder: Path, identity: CacheIdentity) -> Path:
     return folder / f"{identity.key}.safetensors"
 
 
-def _lock(path: Path) -> FileLock:
+def _lock(path: Path) -> AcquireReturnProxy:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_suffix(".lock"))
         try:
-            lock.acquire(timeout=0)
+            return lock.acquire(timeout=0)
         except Timeout:
             log.info("another process is encoding %s: waiting for it", path)
-            lock.acquire()
+            return lock.acquire()
     except OSError as error:
         raise ValueError(f"cannot write to {path.parent}: {error} (choose paths.outputs=<folder>)") from error
-    return lock
 
 
 @torch.inference_mode()
@@ -192,6 +191,7 @@ def read_cache(path: Path, identity: CacheIdentity) -> LatentCache:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             found = CacheIdentity(**json.loads(metadata["identity"]))
+            checksum = metadata["sha256"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the latent cache {path} is damaged ({error}): {remedy}") from error
@@ -202,7 +202,7 @@ def read_cache(path: Path, identity: CacheIdentity) -> LatentCache:
     ]
     if different:
         raise ValueError(f"the latent cache {path} belongs to other {', '.join(different)}: {remedy}")
-    if _checksum(tensors) != metadata["sha256"]:
+    if _checksum(tensors) != checksum:
         raise ValueError(f"the latent cache {path} is damaged (its checksum does not match): {remedy}")
     return LatentCache(identity, **tensors)
 

@@ -39,6 +39,8 @@ def make_env(
     Raises:
         ValueError: unknown game, or an option outside its range.
     """
+    if not 0 <= repeat_action_probability < 1:
+        raise ValueError(f"env.repeat_action_probability={repeat_action_probability} must lie in [0, 1)")
     gym.register_envs(ale_py)
     try:
         # The emulator is stepped frame by frame, so its own observation is never looked at: RAM is the cheapest.
@@ -90,6 +92,14 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         rom = Path(str(roms.get_rom_path(self.env.unwrapped._game)))  # type: ignore[attr-defined]
         digest = hashlib.md5(rom.read_bytes()).hexdigest()
         return {"ale_py": ale_py.__version__, "rom_md5": digest}
+
+    def new_emulator(self) -> ale_py.ALEInterface:
+        """Another console with the same game and settings, for planners: it takes this one's saved states."""
+        ale = ale_py.ALEInterface()
+        ale.setInt("random_seed", 0)
+        ale.setFloat("repeat_action_probability", self.ale.getFloat("repeat_action_probability"))
+        ale.loadROM(roms.get_rom_path(self.env.unwrapped._game))  # type: ignore[attr-defined]
+        return ale
 
     @property
     def num_actions(self) -> int:

@@ -30,7 +30,7 @@ DOTS_IN_MAZE = (154, 150, 158, 154)
 """Dots and pills to eat in each of the four mazes, found by trying at which count the console ends the level."""
 
 # The origin of the RAM coordinates on the 210x160 screen, measured against the sprites' colours.
-_SCREEN_DX, _SCREEN_DY = -13, 1
+_SCREEN_DX, _SCREEN_DY = -8.5, 6.0
 
 
 def sprite_positions(ram: NDArray[np.uint8], sprite: Sprite) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ Future = NDArray[np.int64]
 
 
 class LookaheadPolicy:
-    """Plays random futures from a saved emulator state and follows the best one.
+    """Plays random futures from the saved state of the game and follows the best one.
 
     Each future holds random actions for 1 to ``max_hold`` steps. Its value is the points it collects, less
     ``death_cost`` if it loses a life. A share of the steps, drawn anew for each episode up to ``max_epsilon``,
@@ -44,7 +44,7 @@ class LookaheadPolicy:
 
     def reset(self, env: PaletteFrames, rng: np.random.Generator) -> None:
         """Begin an episode and draw how often this one errs."""
-        self._rng = rng
+        self._rng, self._emulator = rng, env.new_emulator()
         self._epsilon = rng.uniform(0.0, self.max_epsilon)
         self._best = self._draw_future(env)
         self._step = 0
@@ -64,12 +64,10 @@ class LookaheadPolicy:
         """The best of the current plan's remainder and ``num_futures - 1`` new ones, shape (horizon,)."""
         extended = np.concatenate([self._best, self._draw_future(env)])[: self.horizon]
         futures = [extended, *(self._draw_future(env) for _ in range(self.num_futures - 1))]
-        # The futures go on with the console's random stream, so only the first meets the sticky actions to come;
-        # afterwards the stream is put back, so that planning does not change the game.
+        # Played in an emulator of its own, with its own sticky actions: the futures cannot know those to come, and the
+        # game stays as it was (a restored state is not enough for that: the action last held is no part of it).
         start = env.ale.cloneState(include_rng=False)
-        now = env.ale.cloneState(include_rng=True)
         values = [self._value(env, start, future) for future in futures]
-        env.ale.restoreState(now)
         return futures[int(np.argmax(values))]
 
     def _draw_future(self, env: PaletteFrames) -> Future:
@@ -80,7 +78,7 @@ class LookaheadPolicy:
 
     def _value(self, env: PaletteFrames, start: ale_py.ALEState, future: Future) -> float:
         """Points collected in the future, less the cost of lives lost; a lost life ends it."""
-        ale = env.ale
+        ale = self._emulator
         ale.restoreState(start)
         lives, value = ale.lives(), 0.0
         for action in future:

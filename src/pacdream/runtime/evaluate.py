@@ -21,9 +21,7 @@ def evaluate(config: DictConfig) -> None:
     checkpoint = Path(config.checkpoint or folder / "checkpoints" / "best.ckpt")
     for needed in (settings, checkpoint):
         if not needed.is_file():
-            raise ValueError(
-                f"run={folder} is not the folder of a finished run: there is no {needed}"
-            )
+            raise ValueError(f"run={folder} is not the folder of a finished run: there is no {needed}")
     trained = OmegaConf.merge(OmegaConf.load(settings), {"paths": config.paths})
     if not trained.report:
         raise ValueError(f"run={folder} was trained without a report: there is nothing to measure")
