@@ -1,6 +1,6 @@
 """A game whose every frame shows the step number and the last action, so that nothing can be shifted unnoticed."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -17,7 +17,7 @@ class CounterEnv(gym.Env[Any, Any]):
     palette = ntsc_palette()
     action_names = tuple(f"A{i}" for i in range(NUM_ACTIONS))
     num_actions = NUM_ACTIONS
-    provenance = {"emulator": "counter"}
+    provenance: ClassVar = {"emulator": "counter"}
     observation_space = gym.spaces.Box(0, 255, (64, 64), np.uint8)
 
     def __init__(self, length: int = LENGTH) -> None:

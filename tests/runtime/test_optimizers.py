@@ -26,7 +26,7 @@ def network() -> nn.Module:
 )
 def test_every_optimizer_steps_with_every_schedule(optimizer: str, scheduler: str) -> None:
     choices = [f"optimizer={optimizer}", f"scheduler={scheduler}", "trainer.max_steps=10"]
-    config = compose_config("train", choices)
+    config = compose_config("train", ["experiment=gru_baseline", *choices])
     make_scheduler = build(config.scheduler) if config.get("scheduler") else None
     model = network()
     before = model.weight.clone()

@@ -69,7 +69,7 @@ def test_a_bare_pickle_is_not_executed(tmp_path: Path, trace: Path) -> None:
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
 def test_a_recipe_of_a_foreign_target_is_refused(tmp_path: Path, trace: Path, suffix: str) -> None:
     path = with_recipe(tmp_path / f"bad{suffix}", touch(trace))
-    with pytest.raises(ValueError, match=r"its recipe names 'pathlib\.Path\.touch', which is not part of this project"):
+    with pytest.raises(ValueError, match=r"its recipe names 'pathlib\.Path\.touch', which is no network"):
         load_model(path, WorldModel)  # type: ignore[type-abstract]
     assert not trace.exists()
 

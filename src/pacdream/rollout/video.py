@@ -34,7 +34,8 @@ class DreamFrames:
     def decode(tokenizer: Tokenizer, real: Tensor, imagined: Tensor) -> "DreamFrames":
         """Decode codes (T, h, w) and (T, h, w)."""
         rgb = np.frombuffer(bytes.fromhex("".join(tokenizer.recipe["palette"])), np.uint8).reshape(256, 3)
-        frames = [rgb[tokenizer.decode(codes).cpu().numpy()] for codes in (real, imagined)]
+        device = tokenizer.palette_indices.device
+        frames = [rgb[tokenizer.decode(codes.to(device)).cpu().numpy()] for codes in (real, imagined)]
         return DreamFrames(frames[0], frames[1], (real != imagined).cpu().numpy())
 
     def panel(self, t: int) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -104,12 +104,23 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _check_targets(recipe: Any) -> None:
-    """Refuse a recipe that would build anything but this package's classes."""
-    for key, value in recipe.items():
-        if key == "_target_" and not str(value).startswith("pacdream."):
-            raise ValueError(f"its recipe names {value!r}, which is not part of this project")
-        if isinstance(value, dict):
+    """Refuse a recipe that would call anything but the constructors of this package's own networks."""
+    if isinstance(recipe, list):
+        for value in recipe:
             _check_targets(value)
+    elif isinstance(recipe, dict):
+        if "_target_" in recipe:
+            _check_target(str(recipe["_target_"]))
+        for value in recipe.values():
+            _check_targets(value)
+
+
+def _check_target(target: str) -> None:
+    network = get_object(target) if target.startswith("pacdream.") else None
+    # The name alone is not enough: a module of this package also reaches what it imports.
+    own = isinstance(network, type) and issubclass(network, nn.Module) and network.__module__.startswith("pacdream.")
+    if not own:
+        raise ValueError(f"its recipe names {target!r}, which is no network of this project")
 
 
 def _first_line(error: Exception) -> str:

@@ -19,9 +19,8 @@ def build(config: DictConfig, **kwargs: Any) -> Any:
     Raises:
         ValueError: a setting is unknown, of the wrong type or refused; the message says which and why.
     """
+    check_types(config)
     key = config._get_full_key(None)
-    for problem in _type_problems(config, key):
-        raise ValueError(problem)
     try:
         return instantiate(config, _convert_="all", **kwargs)
     except InstantiationException as error:
@@ -31,11 +30,21 @@ def build(config: DictConfig, **kwargs: Any) -> Any:
         raise
 
 
+def check_types(config: DictConfig) -> None:
+    """Check all settings here and below without building anything.
+
+    Raises:
+        ValueError: names the first primitive setting whose type its ``_target_`` does not take.
+    """
+    for problem in _type_problems(config, config._get_full_key(None)):
+        raise ValueError(problem)
+
+
 def _type_problems(config: DictConfig, key: str) -> Iterator[str]:
     """One line for each primitive setting, here or below, whose type its ``_target_`` does not take."""
     hints = _hints(config.get("_target_"))
     for name, value in OmegaConf.to_container(config, resolve=True).items():  # type: ignore[union-attr]
-        path = f"{key}.{name!s}"
+        path = f"{key}.{name!s}".lstrip(".")
         node = config[name]
         if isinstance(node, DictConfig):
             yield from _type_problems(node, path)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pacdream.data.files import write_json
 from pacdream.runtime.checkpoints import build_model, check_resumable
-from pacdream.runtime.instantiate import build
+from pacdream.runtime.instantiate import build, check_types
 from pacdream.runtime.provenance import provenance
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ OmegaConf.register_new_resolver("precision", precision, replace=True)
 
 def train(config: DictConfig) -> float | None:
     """Fit, report, and return the best value of the monitored metric, which a sweep minimises."""
+    check_types(config)  # before anything is recorded for it
     folder = Path(HydraConfig.get().runtime.output_dir)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build(config.data)
