@@ -5,7 +5,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ from torch import Tensor
 from pacdream.data.batches import GatheredDataset, gathered_loader
 from pacdream.data.collect import play_episode
 from pacdream.data.episode_store import write_episode
-from pacdream.data.files import write_json
 from pacdream.data.latent_cache import encode_episode
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.runtime.checkpoints import build_model
 from pacdream.runtime.entry_point import entry_point
+from pacdream.runtime.files import write_json
 from pacdream.runtime.instantiate import build
 from pacdream.types import LatentBatch
 from pacdream.world_model.loss import next_codes_loss
@@ -76,7 +75,10 @@ def bench_encoding(config: DictConfig, device: torch.device) -> dict[str, float]
     episode = play_episode(build(config.env), HeldRandomPolicy(max_hold=8), 0, 0, config.encode_frames)
     frames = torch.from_numpy(episode.frames)
     with torch.inference_mode():
-        run = partial(lambda: list(encode_episode(tokenizer, frames, device, config.data.encode_batch_size)))
+
+        def run() -> None:
+            list(encode_episode(tokenizer, frames, device, config.data.encode_batch_size))
+
         run()
         return {"encoding_frames_per_second": len(frames) / min(timed(run, device) for _ in range(3))}
 
@@ -149,12 +151,13 @@ def lightning_loop(config: DictConfig, gather: Callable[[Tensor], LatentBatch]) 
     module = WorldModelModule(model, build(config.optimizer), None)
     loader = gathered_loader(GatheredDataset(20_000, gather), config.data.batch_size, True, 0)
     watch = Stopwatch(config.warmup_steps)
+    steps = config.warmup_steps + config.train_steps
+    changes = {"precision": "32-true", "max_steps": steps, "max_epochs": None}
+    settings = DictConfig({**OmegaConf.to_container(config.trainer, resolve=True), **changes})  # type: ignore[dict-item]
     with tempfile.TemporaryDirectory() as folder:
-        settings = OmegaConf.masked_copy(config.trainer, [k for k in config.trainer if k != "max_epochs"])
-        settings.max_steps = config.warmup_steps + config.train_steps
         build(
             settings, callbacks=[watch], logger=CSVLogger(folder), enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, precision="32-true",
+            enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
         ).fit(module, loader)  # fmt: skip
     return watch.seconds
 

@@ -4,13 +4,14 @@ import hydra
 from omegaconf import DictConfig
 
 from pacdream.runtime.entry_point import entry_point
-from pacdream.runtime.train import train
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 @entry_point
 def main(config: DictConfig) -> float | None:
     """Train as configured and return the value that a sweep minimises."""
+    from pacdream.runtime.train import train  # here: recording processes import this file and need no torch
+
     return train(config)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pacdream.data.collect import _empty_manifest, file_name, play_episode
+from pacdream.data.collect import file_name, play_episode
 from pacdream.data.episode_store import write_episode, write_manifest
+from pacdream.data.recording import _empty_manifest
 from pacdream.policy.random import RandomPolicy
 from tests.conftest import latent_data
 from tests.counter_env import CounterEnv, make_counter_env

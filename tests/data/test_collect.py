@@ -8,6 +8,7 @@ import pytest
 from pacdream.data import collect
 from pacdream.data.collect import Recorder
 from pacdream.data.episode_store import is_intact, read_manifest
+from pacdream.data.find_episodes import find_or_record
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.policy.mixture import MixturePolicy
 from pacdream.policy.random import RandomPolicy
@@ -20,7 +21,7 @@ TINY = {"episodes": 2, "max_steps": 20}
 @pytest.fixture
 def in_process(monkeypatch):
     """Record without worker processes."""
-    monkeypatch.setattr(collect, "ProcessPoolExecutor", lambda workers, context: ThreadPoolExecutor(workers))
+    monkeypatch.setattr(collect, "ProcessPoolExecutor", lambda workers, *_, **__: ThreadPoolExecutor(workers))
 
 
 @pytest.fixture
@@ -148,3 +149,8 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=f"cannot write to {tmp_path}/file/x"):
         recording(tmp_path / "file" / "x").record()
+
+
+def test_training_refuses_a_default_folder_of_other_settings(recorded):
+    with pytest.raises(ValueError, match="seed: 0 -> 1"):
+        find_or_record(recorded, recording(recorded, seed=1))

@@ -12,7 +12,7 @@ from pacdream.data.split import split_episodes
 from tests.data.test_alignment import record_counter_episodes
 
 LENGTHS = (6, 3, 8, 5, 4)
-ELSEWHERE = SimpleNamespace(output="elsewhere", episodes=1)
+ELSEWHERE = SimpleNamespace(folder="elsewhere", episodes=1)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def set_up(folder, **changes):
         "num_frames": 2,
         "val_fraction": 0.4,
         "max_val_frames": 1000,
+        "split_seed": 0,
         "seed": 0,
     }
     data = FrameDataModule(str(folder), ELSEWHERE, **settings | changes)
@@ -39,7 +40,12 @@ def set_up(folder, **changes):
 def default_recording(folder, episodes):
     """A recording of the counting game."""
     record = partial(record_counter_episodes, folder, LENGTHS[:episodes])
-    return SimpleNamespace(output=str(folder), episodes=episodes, record=record)
+
+
+    def manifest():
+        return read_manifest(folder) if folder.exists() else SimpleNamespace(episodes=())
+
+    return SimpleNamespace(folder=folder, episodes=episodes, record=record, manifest=manifest)
 
 
 def steps_of(frames):
@@ -95,7 +101,7 @@ def test_limited_validation_is_spread_from_the_first_frame_to_the_last(folder):
 
 
 def test_facts_count_every_pixel_of_every_colour(folder):
-    facts = FrameDataModule(str(folder), ELSEWHERE, 4, 4, 2, 0.2, 10, 0).facts()
+    facts = FrameDataModule(str(folder), ELSEWHERE, 4, 4, 2, 0.2, 10, 0, 0).facts()
     frames = load_frames(folder, read_manifest(folder), range(5)).frames
     assert facts["colour_counts"] == {str(int(i)): int((frames == i).sum()) for i in frames.unique()}
     assert facts["frame_shape"] == [64, 64]

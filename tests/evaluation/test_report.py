@@ -94,5 +94,5 @@ def test_a_report_without_a_log_still_draws(latents: LatentDataModule, checkpoin
 def test_a_dream_longer_than_the_episodes_is_refused(
     latents: LatentDataModule, checkpoint: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"has the 104 frames that report\.context=4 and report\.horizon=100 need"):
-        tiny_report(horizon=100)(tmp_path, latents, checkpoint, [])
+    with pytest.raises(ValueError, match=r"has the 1004 frames that report\.context=4 and report\.horizon=1000 need"):
+        tiny_report(horizon=1000)(tmp_path, latents, checkpoint, [])

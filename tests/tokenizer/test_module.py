@@ -18,7 +18,7 @@ from pacdream.types import TokenizerOutput
 
 @pytest.fixture(scope="module")
 def frames(episodes: Path, manifest: Manifest) -> Tensor:
-    return load_frames(episodes, manifest, [0]).windows(torch.arange(4, 60, 14), 2)
+    return load_frames(episodes, manifest, [0]).windows(torch.arange(66, 120, 14), 2)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def module(tokenizer: Tokenizer) -> TokenizerModule:
 def fit(module: TokenizerModule, frames: Tensor, folder: Path) -> lightning.Trainer:
     trainer = lightning.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_progress_bar=False, enable_checkpointing=False,
-        enable_model_summary=False, num_sanity_val_steps=0, default_root_dir=folder,
+        enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=1, default_root_dir=folder,
     )  # fmt: skip
     ram = torch.zeros(len(frames), 128, dtype=torch.uint8)
     trainer.fit(module, DataLoader([frames], None), DataLoader([(frames, ram)], None))

@@ -30,14 +30,11 @@ def tiny_module(data: LatentDataModule, seed: int = 0) -> WorldModelModule:
 def fit(
     module: WorldModelModule, data: LatentDataModule, folder: Path, resume: Path | None = None, **settings: Any
 ) -> lightning.Trainer:
-    """Train on the CPU as ``runtime.train`` does, on few windows; one epoch if ``settings`` do not say otherwise."""
-    data = copy.copy(data)
-    data.limit = 40
+    """Train on the CPU as ``runtime.train`` does, on few batches; one epoch if ``settings`` do not say otherwise."""
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = lightning.Trainer(
-        accelerator="cpu", num_sanity_val_steps=0, default_root_dir=folder, **quiet, **{"max_epochs": 1, **settings}
-    )
-    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    settings = {"max_epochs": 1, "limit_train_batches": 5, **settings}
+    trainer = lightning.Trainer(accelerator="cpu", num_sanity_val_steps=0, default_root_dir=folder, **quiet, **settings)
+    trainer.fit(module, copy.copy(data), ckpt_path=resume, weights_only=True)
     return trainer
 
 

@@ -30,7 +30,7 @@ class GatheredDataset(Dataset[Batch], Generic[Batch]):
 def gathered_loader(
     dataset: GatheredDataset[Batch], batch_size: int, shuffle: bool, seed: int, rank: int = 0, world_size: int = 1
 ) -> DataLoader[Batch]:
-    """A loader whose order depends on ``seed`` and the epoch only, so that a resumed run sees the same batches.
+    """A loader whose order depends on ``seed`` and the epoch only: a run resumed between epochs sees the same batches.
 
     Raises:
         ValueError: the batch size is below 1.

@@ -1,30 +1,19 @@
-"""Recording: policies play the game in worker processes, each episode becomes one file."""
+"""Playing: policies play the game in worker processes, each episode becomes one file."""
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from filelock import FileLock
-from omegaconf import OmegaConf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pacdream.data.episode_store import (
-    EpisodeEntry,
-    Manifest,
-    is_intact,
-    read_manifest,
-    write_episode,
-    write_manifest,
-)
+from pacdream.data.episode_store import EpisodeEntry, Manifest, write_episode, write_manifest
 from pacdream.env.atari import PaletteFrames
 from pacdream.policy.base import Policy
-from pacdream.runtime.instantiate import build
 from pacdream.types import Episode
 
 log = logging.getLogger(__name__)
@@ -78,126 +67,34 @@ def play_episode(env: PaletteFrames, policy: Policy, env_seed: int, policy_seed:
     )
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A data set to be: who plays what, how often, and where it goes."""
-
-    env: dict[str, Any]
-    """Builds the game; see ``conf/env``."""
-    policy: dict[str, Any]
-    """Builds the player; see ``conf/policy``."""
-    episodes: int
-    """Episodes wanted in the folder in all."""
-    seed: int
-    """Decides, with its number, the content of every episode."""
-    max_steps: int
-    """Longest episode in steps."""
-    workers: int
-    """Processes; the recording is the same for any number of them."""
-    output: str
-    """Folder of the files and the manifest."""
-
-    def record(self) -> Manifest:
-        """Record until the folder holds all episodes wanted; what is there and intact is kept.
-
-        Raises:
-            ValueError: the folder holds episodes of other settings, or cannot be written.
-        """
-        if min(self.episodes, self.max_steps, self.workers) < 1:
-            raise ValueError(
-                f"episodes={self.episodes}, max_steps={self.max_steps} and workers={self.workers} "
-                "must all be at least 1"
-            )
-        folder = Path(self.output)
-        config = OmegaConf.create({"env": self.env, "policy": self.policy})
-        make_env = partial(build, config.env)
-        recorder = Recorder(make_env, build(config.policy), folder, self.seed, self.max_steps)
-        wanted = _empty_manifest(make_env(), self._settings())
-        _make_folder(folder)
-        with FileLock(folder / ".lock"):
-            manifest = _open_manifest(folder, wanted)
-            missing = _missing(folder, manifest, self.episodes)
-            if not missing:
-                log.info("%s holds %d episodes already", folder, len(manifest.episodes))
-                return manifest
-            return _record_all(recorder, manifest, missing, min(self.workers, len(missing)))
-
-    def _settings(self) -> dict[str, Any]:
-        """All that decides the content of an episode beside its number."""
-        return {"env": self.env, "policy": self.policy, "seed": self.seed, "max_steps": self.max_steps}
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".lock").touch()
-    except OSError as error:
-        raise ValueError(f"cannot write to {folder}: {error} (choose another with paths.outputs=<folder>)") from error
-
-
-def _empty_manifest(env: PaletteFrames, settings: dict[str, Any]) -> Manifest:
-    height, width = env.observation_space.shape  # type: ignore[misc]
-    return Manifest(
-        settings=settings,
-        provenance=env.provenance,
-        action_names=env.action_names,
-        palette=tuple(bytes(colour).hex() for colour in env.palette),
-        frame_shape=(height, width),
-    )
-
-
-def _open_manifest(folder: Path, wanted: Manifest) -> Manifest:
-    """The folder's manifest, new if there is none, refused if it was made with other settings."""
-    if not (folder / "manifest.json").exists():
-        write_manifest(folder, wanted)
-        return wanted
-    found = read_manifest(folder)
-    for name in ("settings", "provenance"):
-        there, here = _flatten(getattr(found, name)), _flatten(getattr(wanted, name))
-        different = [k for k in sorted({*there, *here}) if there.get(k) != here.get(k)]
-        if different:
-            listed = ", ".join(f"{k}: {there.get(k)} -> {here.get(k)}" for k in different)
-            raise ValueError(
-                f"{folder} was recorded with other {name} ({listed}): use those, or another folder with output=<folder>"
-            )
-    return found
-
-
-def _flatten(nested: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(nested, dict):
-        return {prefix: nested}
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= _flatten(value, f"{prefix}.{key}".lstrip("."))
-    return flat
-
-
-def _missing(folder: Path, manifest: Manifest, episodes: int) -> list[int]:
-    """Numbers of the episodes to record: those wanted and not there, and those there but not as they were written."""
-    there = {int(Path(entry.file).stem.removeprefix("episode_")): entry for entry in manifest.episodes}
-    damaged = [index for index, entry in there.items() if not is_intact(folder, entry)]
-    for index in damaged:
-        log.warning("%s is missing or damaged and is recorded again", folder / file_name(index))
-    return sorted({*range(episodes)} - there.keys() | {*damaged})
-
-
-def _record_all(recorder: Recorder, manifest: Manifest, missing: list[int], workers: int) -> Manifest:
+def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], workers: int) -> Manifest:
+    """Record the episodes with these numbers in ``workers`` processes; the manifest is written after each."""
     log.info("recording %d episodes into %s with %d processes", len(missing), recorder.folder, workers)
     columns = (
         TextColumn("recording"), BarColumn(), MofNCompleteColumn(), TextColumn("episodes"),
         TextColumn("{task.fields[steps]} steps"), TimeRemainingColumn(),
     )  # fmt: skip
     # "spawn": the emulator and torch's threads do not survive a fork.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    # Ctrl-C is for this process: the others finish the episode they are at.
+    pool = ProcessPoolExecutor(
+        workers,
+        multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    futures = [pool.submit(recorder.record, index) for index in missing]
     try:
         with Progress(*columns) as progress:
             task = progress.add_task("", total=len(missing), steps=0)
-            futures = [pool.submit(recorder.record, index) for index in missing]
             for future in as_completed(futures):
                 manifest = manifest.with_entry(future.result())
                 write_manifest(recorder.folder, manifest)
                 progress.update(task, advance=1, steps=manifest.num_steps)
     finally:
-        # After an error or Ctrl-C: do not start what has not begun; what is written stays.
+        # After an error or Ctrl-C: do not start what has not begun, keep what is finished.
         pool.shutdown(wait=True, cancel_futures=True)
+        for future in futures:
+            if not future.cancelled() and future.exception() is None:
+                manifest = manifest.with_entry(future.result())
+        write_manifest(recorder.folder, manifest)
     return manifest

@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from pacdream.data.collect import Recording
 from pacdream.data.episode_store import Manifest, read_manifest
+from pacdream.data.recording import Recording
 
 log = logging.getLogger(__name__)
 
@@ -13,13 +13,12 @@ def find_or_record(folder: Path, recording: Recording) -> Manifest:
     """The manifest of ``folder``. If it is the one that ``recording`` makes, what is missing of it is recorded first.
 
     Raises:
-        ValueError: another folder, and it holds no episodes.
+        ValueError: another folder, and it holds no episodes; or that one, recorded with other settings.
     """
-    if folder != Path(recording.output):
+    if folder != recording.folder:
         return read_manifest(folder)
-    if not (folder / "manifest.json").exists():
+    manifest = recording.manifest()
+    if not manifest.episodes:
         log.info("no episodes in %s yet: recording the default data set first", folder)
-        return recording.record()
-    manifest = read_manifest(folder)
     # A recording that was interrupted goes on; one that has more episodes than asked for is fine.
     return manifest if len(manifest.episodes) >= recording.episodes else recording.record()

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pacdream.data.batches import GatheredDataset, gathered_loader, place
-from pacdream.data.collect import Recording
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.memory import announce
+from pacdream.data.recording import Recording
 from pacdream.data.split import split_episodes
 
 
@@ -49,6 +49,7 @@ class FrameDataModule(lightning.LightningDataModule):
         num_frames: int,
         val_fraction: float,
         max_val_frames: int,
+        split_seed: int,
         seed: int,
     ) -> None:
         """Configure; nothing is read yet.
@@ -61,14 +62,15 @@ class FrameDataModule(lightning.LightningDataModule):
             num_frames: frames per window, 1 or 2.
             val_fraction: share of the episodes held out.
             max_val_frames: validation uses at most so many frames, evenly spread.
-            seed: decides the split and the order of the batches.
+            split_seed: decides which.
+            seed: decides the order of the batches.
         """
         super().__init__()
         self.folder = Path(episodes)
         self.recording = recording
         self.batch_size, self.val_batch_size = batch_size, val_batch_size
         self.num_frames, self.max_val_frames = num_frames, max_val_frames
-        self.val_fraction, self.seed = val_fraction, seed
+        self.val_fraction, self.split_seed, self.seed = val_fraction, split_seed, seed
 
     def facts(self) -> dict[str, Any]:
         """What a tokenizer must know of the data, in plain numbers and strings."""
@@ -91,7 +93,7 @@ class FrameDataModule(lightning.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Read all frames."""
         manifest = read_manifest(self.folder)
-        split = split_episodes(len(manifest.episodes), self.val_fraction, self.seed)
+        split = split_episodes(len(manifest.episodes), self.val_fraction, self.split_seed)
         num_frames = manifest.num_steps + len(manifest.episodes)
         announce(
             f"{num_frames} frames of {self.folder}",

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pacdream.data.episode_store import Manifest, read_episodes
-from pacdream.data.files import atomic_path, sha256_of
 from pacdream.runtime.checkpoints import weights_sha256
+from pacdream.runtime.files import atomic_path, sha256_of
 from pacdream.tokenizer.base import Tokenizer
 
 log = logging.getLogger(__name__)

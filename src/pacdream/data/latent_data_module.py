@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pacdream.data.batches import GatheredDataset, gathered_loader, place
-from pacdream.data.collect import Recording
 from pacdream.data.episode_store import read_manifest
-from pacdream.data.files import write_json
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
+from pacdream.data.recording import Recording
 from pacdream.data.split import split_episodes
+from pacdream.runtime.files import write_json
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import LatentBatch
 
@@ -93,6 +93,10 @@ class LatentDataModule(lightning.LightningDataModule):
         """Open the cache, split it and move it to the trainer's device."""
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
+        manifest = read_manifest(self.folder)
+        rows, columns = self.tokenizer.grid_shape
+        num_frames = manifest.num_steps + len(manifest.episodes)
+        announce(f"{num_frames} latent frames", num_frames * (rows * columns + 6), "use fewer episodes")
         cache = self._open()
         self.split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
         self._store_split(cache)
@@ -101,7 +105,6 @@ class LatentDataModule(lightning.LightningDataModule):
         self.val_starts = cache.window_starts(self.split.val, self.context_length)
         if not len(self.train_starts) or not len(self.val_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
-        announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + 9 * len(cache.codes), "use fewer episodes")
         self.codes, self.actions = cache.codes.to(self._device), cache.actions.to(self._device)
         log.info("%d training and %d validation windows", len(self.train_starts), len(self.val_starts))
 
@@ -122,15 +125,6 @@ class LatentDataModule(lightning.LightningDataModule):
         """Grids (N, h, w) of all frames of the training episodes."""
         frames = self.cache.window_starts(self.split.train, 0)
         return self.codes[frames.to(self._device)]
-
-    def transfer_batch_to_device(
-        self,
-        batch: LatentBatch,
-        device: torch.device,
-        dataloader_idx: int,
-    ) -> LatentBatch:
-        """Batches are gathered where they are used."""
-        return batch
 
     def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> DataLoader[LatentBatch]:
         dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))

@@ -82,6 +82,10 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         self.observation_space = gym.spaces.Box(0, 255, (height, width), np.uint8)
 
     @property
+    def _rom(self) -> Path:
+        return Path(str(roms.get_rom_path(self.env.unwrapped._game)))  # type: ignore[attr-defined]
+
+    @property
     def action_names(self) -> tuple[str, ...]:
         """The game's own names of its actions, in order."""
         return tuple(self.env.unwrapped.get_action_meanings())  # type: ignore[attr-defined]
@@ -89,8 +93,7 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
     @property
     def provenance(self) -> dict[str, str]:
         """Which emulator and which ROM this is."""
-        rom = Path(str(roms.get_rom_path(self.env.unwrapped._game)))  # type: ignore[attr-defined]
-        digest = hashlib.md5(rom.read_bytes()).hexdigest()
+        digest = hashlib.md5(self._rom.read_bytes()).hexdigest()
         return {"ale_py": ale_py.__version__, "rom_md5": digest}
 
     def new_emulator(self) -> ale_py.ALEInterface:
@@ -98,7 +101,7 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         ale = ale_py.ALEInterface()
         ale.setInt("random_seed", 0)
         ale.setFloat("repeat_action_probability", self.ale.getFloat("repeat_action_probability"))
-        ale.loadROM(roms.get_rom_path(self.env.unwrapped._game))  # type: ignore[attr-defined]
+        ale.loadROM(self._rom)
         return ale
 
     @property

@@ -31,6 +31,11 @@ class OpenLoopTable:
         return skill(self.rows["world model"], self.copy_star)
 
     @property
+    def columns(self) -> dict[str, Tensor]:
+        """All that is shown of the table, each (T,)."""
+        return {**self.rows, "copy*": self.copy_star, "skill": self.skill}
+
+    @property
     def steps_above_copy(self) -> int:
         """How many steps the model stays above copy* before it first falls to it."""
         above = (self.rows["world model"] > self.copy_star).long()

@@ -41,7 +41,7 @@ class WorldModelReport:
         self.strip_steps, self.fps = strip_steps, fps
 
     def __call__(
-        self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger]
+        self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
     ) -> dict[str, float]:
         """Write table, curve, strip and video into the run's folder, log them, and return the headline figures."""
         device = data.codes.device
@@ -57,7 +57,7 @@ class WorldModelReport:
         plot_curves(folder / "curves.png", metrics)
         self._write_dream(folder, model, data, windows)
         headline = _headline(table, teacher_forced)
-        _log(loggers, headline, table, folder)
+        _log(loggers, step, headline, table, folder)
         return headline
 
     def _windows(self, data: LatentDataModule) -> LatentBatch:
@@ -112,27 +112,27 @@ def _print(table: OpenLoopTable, teacher_forced: dict[str, float]) -> None:
     horizons = range(len(table.copy_star))
     for heading in ("", *(str(h + 1) for h in horizons)):
         grid.add_column(heading, justify="right" if heading else "left", no_wrap=True, min_width=2)
-    for name, values in {**table.rows, "copy*": table.copy_star, "skill": table.skill}.items():
+    for name, values in table.columns.items():
         grid.add_row(name, *(f"{100 * value:.0f}" for value in values.tolist()))
     console.print(grid)
     console.print(f"the world model stays above copy* for {table.steps_above_copy} step(s)")
 
 
 def _write_csv(path: Path, table: OpenLoopTable) -> None:
-    rows = {**table.rows, "copy*": table.copy_star, "skill": table.skill}
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["horizon", *rows])
+        writer.writerow(["horizon", *table.columns])
         for h in range(len(table.copy_star)):
-            writer.writerow([h + 1, *(f"{values[h]:.6f}" for values in rows.values())])
+            writer.writerow([h + 1, *(f"{values[h]:.6f}" for values in table.columns.values())])
 
 
-def _log(loggers: Sequence[Logger], headline: dict[str, float], table: OpenLoopTable, folder: Path) -> None:
+def _log(loggers: Sequence[Logger], step: int, headline: dict[str, float], table: OpenLoopTable, folder: Path) -> None:
     for logger in loggers:
-        logger.log_metrics(headline)
+        logger.log_metrics(headline, step)
+        logger.save()
         if isinstance(logger, WandbLogger):
-            rows = [[h + 1, *(float(v[h]) for v in table.rows.values())] for h in range(len(table.copy_star))]
-            logger.log_table("report/accuracy_by_horizon", ["horizon", *table.rows], rows)
+            rows = [[h + 1, *(float(v[h]) for v in table.columns.values())] for h in range(len(table.copy_star))]
+            logger.log_table("report/accuracy_by_horizon", ["horizon", *table.columns], rows)
             pictures = [str(folder / f"{name}.png") for name in ("accuracy_by_horizon", "curves", "dream")]
             [logger.log_image(f"report/{Path(p).stem}", [p]) for p in pictures]
             logger.log_video("report/dream", [str(folder / "dream.mp4")])

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from pacdream.data.files import write_json
 from pacdream.data.frame_data_module import FrameDataModule
 from pacdream.env.ram import SPRITES
 from pacdream.evaluation.sprites import SpriteError, sprite_error
 from pacdream.runtime.checkpoints import load_model
+from pacdream.runtime.files import write_json
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.tokenizer.metrics import class_iou, perplexity
 
@@ -39,7 +39,7 @@ class TokenizerReport:
     """Measures the best checkpoint on the validation episodes: pixels, colours, sprite positions, codebook."""
 
     def __call__(
-        self, folder: Path, data: FrameDataModule, checkpoint: Path, loggers: Sequence[Logger]
+        self, folder: Path, data: FrameDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
     ) -> dict[str, float]:
         """Print and write ``tokenizer.json`` into the run's report folder; return the headline figures."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -52,7 +52,8 @@ class TokenizerReport:
         write_json(folder / "tokenizer.json", {**figures, "sprites": [asdict(sprite) for sprite in sprites]})
         _print(figures, sprites)
         for logger in loggers:
-            logger.log_metrics({f"report/{name}": value for name, value in figures.items()})
+            logger.log_metrics({f"report/{name}": value for name, value in figures.items()}, step)
+            logger.save()
         return figures
 
 

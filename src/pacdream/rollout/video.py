@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pacdream.data.files import atomic_path
+from pacdream.runtime.files import atomic_path
 from pacdream.tokenizer.base import Tokenizer
 
 _OUTLINE = (255, 255, 255)

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pacdream.data.files import atomic_path, sha256_of
+from pacdream.runtime.files import atomic_path, sha256_of
 from pacdream.runtime.instantiate import build
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -20,8 +20,8 @@ Net = TypeVar("Net", bound=nn.Module)
 def build_model(config: DictConfig, facts: dict[str, Any]) -> Any:
     """Build a network from its settings and the facts of the data, and note on it how to build it again."""
     model = build(config, **facts)
-    settings = OmegaConf.to_container(config, resolve=True)
-    model.recipe = {**settings, **facts}  # type: ignore[dict-item]
+    settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    model.recipe = {**settings, **facts}
     return model
 
 
@@ -52,6 +52,7 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
         raise ValueError(f"no checkpoint at {path}")
     try:
         recipe, state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+        recipe = json.loads(json.dumps(recipe))  # nothing but plain lists, dictionaries and values
         _check_targets(recipe)
         model = instantiate(recipe, _convert_="all")
         if not isinstance(model, kind):
@@ -61,7 +62,7 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
         raise ValueError(f"cannot load {path}: {error}") from error
     except Exception as error:  # whatever a damaged file makes a library raise, the user needs its name
         raise ValueError(f"{path} is damaged or not a checkpoint of this project: {_first_line(error)}") from error
-    model.recipe = recipe  # type: ignore[assignment]
+    model.recipe = recipe
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -111,8 +112,10 @@ def _check_targets(recipe: Any) -> None:
     elif isinstance(recipe, dict):
         if "_target_" in recipe:
             _check_target(str(recipe["_target_"]))
-        for value in recipe.values():
-            _check_targets(value)
+        for pair in recipe.items():
+            _check_targets(list(pair))
+    elif isinstance(recipe, str) and "${" in recipe:
+        raise ValueError("its recipe holds an interpolation, which could call anything")
 
 
 def _check_target(target: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.runtime.instantiate import build
+from pacdream.runtime.provenance import check_same_data
 
 log = logging.getLogger(__name__)
 
@@ -13,8 +14,10 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig) -> None:
     """Rebuild data and network of ``config.run`` and write its report anew.
 
+    The settings in the run's folder are instantiated: measure runs of people you trust.
+
     Raises:
-        ValueError: not the folder of a run, or one without checkpoint or report.
+        ValueError: not the folder of a run, or one without checkpoint or report, or its data are not there any more.
     """
     folder = Path(config.run)
     settings = folder / ".hydra" / "config.yaml"
@@ -22,12 +25,12 @@ def evaluate(config: DictConfig) -> None:
     for needed in (settings, checkpoint):
         if not needed.is_file():
             raise ValueError(f"run={folder} is not the folder of a finished run: there is no {needed}")
-    trained = OmegaConf.merge(OmegaConf.load(settings), {"paths": config.paths})
+    trained = OmegaConf.load(settings)
     if not trained.report:
         raise ValueError(f"run={folder} was trained without a report: there is nothing to measure")
     data = build(trained.data)
-    data.facts()
+    check_same_data(folder, data.identities())
     data.prepare_data()
     data.setup("validate")
-    build(trained.report)(folder, data, checkpoint, [])
+    build(trained.report)(folder, data, checkpoint, [], 0)
     log.info("report: %s", folder / "report")

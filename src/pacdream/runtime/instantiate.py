@@ -55,16 +55,18 @@ def _type_problems(config: DictConfig, key: str) -> Iterator[str]:
 def _hints(target: str | None) -> dict[str, Any]:
     if target is None:
         return {}
-    function = get_object(target)
     try:
+        function = get_object(target)
         return typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
-    except (NameError, TypeError, AttributeError):  # a library whose hints cannot be evaluated
-        return {}
+    except (NameError, TypeError, AttributeError, ImportError, ValueError):
+        return {}  # no such thing, which building it will say better, or hints that cannot be evaluated
 
 
 def _accepts(hint: Any, value: Any) -> bool:
     """Whether a primitive value fits a hint made of primitives; anything else is left to the constructor."""
     options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    if any(value in typing.get_args(option) for option in options if typing.get_origin(option) is typing.Literal):
+        return True
     primitive = [option for option in options if option in _PRIMITIVE]
     if type(value) not in _PRIMITIVE or not primitive:
         return True

@@ -12,13 +12,22 @@ MakeScheduler = Callable[[Optimizer], LRScheduler]
 
 
 def configure_optimizers(
-    parameters: Iterable[Parameter], make_optimizer: MakeOptimizer, make_scheduler: MakeScheduler | None
+    parameters: Iterable[Parameter],
+    make_optimizer: MakeOptimizer,
+    make_scheduler: MakeScheduler | dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Build both; one-cycle schedules advance every step, all others every epoch, a plateau watches ``val/loss``."""
     optimizer = make_optimizer(parameters)
-    if make_scheduler is None:
+    if not callable(make_scheduler):  # scheduler=none composes to an empty dictionary
         return {"optimizer": optimizer}
-    scheduler = make_scheduler(optimizer)
+    try:
+        scheduler = make_scheduler(optimizer)
+        if (period := getattr(scheduler, "T_max", 1)) < 1:
+            raise ValueError(f"T_max is {period}")
+    except ValueError as error:
+        raise ValueError(
+            f"scheduler: {error}; set trainer.max_steps for one_cycle, trainer.max_epochs for cosine"
+        ) from error
     settings: dict[str, Any] = {"scheduler": scheduler}
     settings["interval"] = "step" if isinstance(scheduler, OneCycleLR) else "epoch"
     if isinstance(scheduler, ReduceLROnPlateau):

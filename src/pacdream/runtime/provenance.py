@@ -1,5 +1,6 @@
 """What made a run: code, packages, machine."""
 
+import json
 import platform
 import subprocess
 from importlib.metadata import version
@@ -42,3 +43,21 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+def check_same_data(folder: Path, now: dict[str, str]) -> None:
+    """Refuse to go on with, or to measure, the run in ``folder`` on other episodes or behind another tokenizer.
+
+    With other episodes the split differs, and what the run was trained on would be held out; with another tokenizer
+    the codes mean something else.
+
+    Raises:
+        ValueError: names what differs.
+    """
+    path = folder / "provenance.json"
+    made_from = json.loads(path.read_text()) if path.is_file() else {}
+    for what, identity in now.items():
+        if made_from.get(what, identity) != identity:
+            raise ValueError(
+                f"{folder} was trained with other {what} ({made_from[what][:12]}…) than are here now ({identity[:12]}…)"
+            )

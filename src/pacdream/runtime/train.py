@@ -5,26 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 import wandb
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.data.files import write_json
 from pacdream.runtime.checkpoints import build_model, check_resumable
+from pacdream.runtime.files import write_json
 from pacdream.runtime.instantiate import build, check_types
-from pacdream.runtime.provenance import provenance
+from pacdream.runtime.provenance import check_same_data, provenance
 
 log = logging.getLogger(__name__)
-
-
-def precision(accelerator: str) -> str:
-    """``bf16-mixed`` if training will run on a CUDA device that has bfloat16, else ``32-true``."""
-    on_cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if on_cuda and torch.cuda.is_bf16_supported() else "32-true"
-
-
-OmegaConf.register_new_resolver("precision", precision, replace=True)
 
 
 def train(config: DictConfig) -> float | None:
@@ -36,25 +26,29 @@ def train(config: DictConfig) -> float | None:
     model = build_model(config.model, data.facts())
     if config.resume is not None:
         check_resumable(Path(config.resume), model)
+        check_same_data(Path(config.resume).parents[1], data.identities())
     module = build(config.module, model=model)
-    trainer = build(
-        config.trainer,
-        callbacks=_build_all(config.callback),
-        logger=_build_all(config.logger),
-        default_root_dir=str(folder),
-    )
-    _describe(trainer, config, {**provenance(), **data.identities()})
+    callbacks, loggers = _build_all(config.callback), _build_all(config.logger)
+    trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
     try:
+        _describe(trainer, config, {**provenance(), **data.identities()})
         trainer.fit(module, data, ckpt_path=config.resume, weights_only=True)
-        if config.report and trainer.is_global_zero and not trainer.fast_dev_run:
-            best = Path(trainer.checkpoint_callback.best_model_path)
-            build(config.report)(folder, data, best, trainer.loggers)
+        _report(trainer, config, data)
     finally:
         wandb.finish()  # or the next job of a multirun would write into this job's run
     log.info("checkpoints, curves, tables and pictures: %s", folder)
     log.info("dashboard: `wandb leet %s`; with an account `wandb sync %s/wandb/<run>`", *2 * [config.paths.outputs])
     best_score = getattr(trainer.checkpoint_callback, "best_model_score", None)
     return None if best_score is None else float(best_score)
+
+
+def _report(trainer: lightning.Trainer, config: DictConfig, data: Any) -> None:
+    """Measure the best checkpoint, or the last if none was ever validated."""
+    saved: Any = trainer.checkpoint_callback
+    best = saved and (saved.best_model_path or saved.last_model_path)
+    if config.report and best and trainer.is_global_zero:
+        data.trainer = None  # one process measures all of the data
+        build(config.report)(Path(trainer.default_root_dir), data, Path(best), trainer.loggers, trainer.global_step)
 
 
 def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[str, str]) -> None:

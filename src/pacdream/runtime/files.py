@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -23,7 +25,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"cannot write {path}: {error} (choose another folder with paths.outputs=<folder>)") from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.exists() else None

@@ -1,0 +1,140 @@
+"""A recording as it is configured, and the folder it fills."""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from omegaconf import OmegaConf
+
+from pacdream.data.collect import Recorder, file_name, record_all
+from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_manifest
+from pacdream.env.atari import PaletteFrames
+from pacdream.runtime.instantiate import build
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A data set to be: who plays what, how often, and where it goes."""
+
+    env: dict[str, Any]
+    """Builds the game; see ``conf/env``."""
+    policy: dict[str, Any]
+    """Builds the player; see ``conf/policy``."""
+    episodes: int
+    """Episodes wanted in the folder in all."""
+    seed: int
+    """Decides, with its number, the content of every episode."""
+    max_steps: int
+    """Longest episode in steps."""
+    workers: int
+    """Processes; the recording is the same for any number of them."""
+    output: str
+    """Folder of the files and the manifest."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if min(self.episodes, self.max_steps, self.workers) < 1:
+            raise ValueError(
+                f"episodes={self.episodes}, max_steps={self.max_steps} and workers={self.workers} "
+                "must all be at least 1"
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where the files and the manifest go."""
+        return Path(self.output)
+
+    def record(self) -> Manifest:
+        """Record until the folder holds all episodes wanted; what is there and intact is kept.
+
+        Raises:
+            ValueError: the folder holds episodes of other settings, or cannot be written.
+        """
+        _make_folder(self.folder)
+        with FileLock(self.folder / ".lock"):
+            manifest = self.manifest()
+            missing = _missing(self.folder, manifest, self.episodes)
+            if not missing:
+                log.info("%s holds %d episodes already", self.folder, len(manifest.episodes))
+                return manifest
+            write_manifest(self.folder, manifest)
+            recorder = Recorder(self._make_env, build(self._config.policy), self.folder, self.seed, self.max_steps)
+            return record_all(recorder, manifest, missing, min(self.workers, len(missing)))
+
+    def manifest(self) -> Manifest:
+        """The folder's manifest, an empty one if it has none.
+
+        Raises:
+            ValueError: it was recorded with other settings, or cannot be read.
+        """
+        wanted = _empty_manifest(self._make_env(), self._settings())
+        if not (self.folder / "manifest.json").exists():
+            return wanted
+        found = read_manifest(self.folder)
+        for name in ("settings", "provenance"):
+            _check_same(self.folder, name, getattr(found, name), getattr(wanted, name))
+        return found
+
+    @property
+    def _config(self) -> Any:
+        return OmegaConf.create({"env": self.env, "policy": self.policy})
+
+    @property
+    def _make_env(self) -> Any:
+        return partial(build, self._config.env)
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides the content of an episode beside its number."""
+        return {"env": self.env, "policy": self.policy, "seed": self.seed, "max_steps": self.max_steps}
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+    except OSError as error:
+        raise ValueError(f"cannot write to {folder}: {error} (choose another with paths.outputs=<folder>)") from error
+
+
+def _empty_manifest(env: PaletteFrames, settings: dict[str, Any]) -> Manifest:
+    height, width = env.observation_space.shape  # type: ignore[misc]
+    return Manifest(
+        settings=settings,
+        provenance=env.provenance,
+        action_names=env.action_names,
+        palette=tuple(bytes(colour).hex() for colour in env.palette),
+        frame_shape=(height, width),
+    )
+
+
+def _check_same(folder: Path, what: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    there, here = _flatten(found), _flatten(wanted)
+    different = [key for key in sorted({*there, *here}) if there.get(key) != here.get(key)]
+    if different:
+        listed = ", ".join(f"{key}: {there.get(key)} -> {here.get(key)}" for key in different)
+        raise ValueError(
+            f"{folder} was recorded with other {what} ({listed}): use those, or another folder with output=<folder>"
+        )
+
+
+def _flatten(nested: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(nested, dict):
+        return {prefix: nested}
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flatten(value, f"{prefix}.{key}".lstrip("."))
+    return flat
+
+
+def _missing(folder: Path, manifest: Manifest, episodes: int) -> list[int]:
+    """Numbers of the episodes to record: those wanted and not there, and those there but not as they were written."""
+    there = {int(Path(entry.file).stem.removeprefix("episode_")): entry for entry in manifest.episodes}
+    damaged = [index for index, entry in there.items() if not is_intact(folder, entry)]
+    for index in damaged:
+        log.warning("%s is missing or damaged and is recorded again", folder / file_name(index))
+    return sorted({*range(episodes)} - there.keys() | {*damaged})
