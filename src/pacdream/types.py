@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # recording workers import this module and must not wait for torch
+    import torch
     from torch import Tensor
 
 
@@ -60,6 +61,10 @@ class LatentBatch:
     """(B, T+1, h, w) int64; ``codes[:, t]`` is seen when ``actions[:, t]`` is chosen."""
     actions: Tensor
     """(B, T) int64; ``actions[:, t]`` leads from ``codes[:, t]`` to ``codes[:, t + 1]``."""
+
+    def to(self, device: torch.device) -> LatentBatch:
+        """The same batch on a device; Lightning calls this, though batches are usually gathered there already."""
+        return LatentBatch(self.codes.to(device), self.actions.to(device))
 
 
 @dataclass(frozen=True)

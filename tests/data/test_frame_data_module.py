@@ -41,7 +41,6 @@ def default_recording(folder, episodes):
     """A recording of the counting game."""
     record = partial(record_counter_episodes, folder, LENGTHS[:episodes])
 
-
     def manifest():
         return read_manifest(folder) if folder.exists() else SimpleNamespace(episodes=())
 

@@ -47,7 +47,7 @@ def reported(latents: LatentDataModule, checkpoint: Path, tmp_path_factory: pyte
     (run / "csv").mkdir()
     (run / "csv" / "metrics.csv").write_text("epoch,step,train/loss_epoch,val/loss\n0,29,2.5,\n0,29,,2.4\n")
     logger = CSVLogger(run, name=None, version="log")
-    headline = tiny_report()(run, latents, checkpoint, [logger])
+    headline = tiny_report()(run, latents, checkpoint, [logger], step=30)
     logger.save()
     return Reported(run / "report", headline)
 
@@ -87,7 +87,7 @@ def test_headlines_reach_the_loggers(reported: Reported) -> None:
 
 
 def test_a_report_without_a_log_still_draws(latents: LatentDataModule, checkpoint: Path, tmp_path: Path) -> None:
-    tiny_report(horizon=2)(tmp_path, latents, checkpoint, [])
+    tiny_report(horizon=2)(tmp_path, latents, checkpoint, [], step=30)
     assert (tmp_path / "report" / "curves.png").is_file()
 
 
@@ -95,4 +95,4 @@ def test_a_dream_longer_than_the_episodes_is_refused(
     latents: LatentDataModule, checkpoint: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=r"has the 1004 frames that report\.context=4 and report\.horizon=1000 need"):
-        tiny_report(horizon=1000)(tmp_path, latents, checkpoint, [])
+        tiny_report(horizon=1000)(tmp_path, latents, checkpoint, [], step=30)

@@ -94,3 +94,19 @@ def test_os_system_is_refused(tmp_path: Path, trace: Path) -> None:
     recipe = {"_target_": "os.system", "command": f"touch {trace}"}
     refuse(with_recipe(tmp_path / "bad.safetensors", recipe))
     assert not trace.exists()
+
+
+def test_a_recipe_hidden_in_a_tuple_is_not_executed(tmp_path: Path, trace: Path) -> None:
+    refuse(with_recipe(tmp_path / "bad.ckpt", {"x": (touch(trace),)}))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["bad.ckpt", "bad.safetensors"])
+def test_an_interpolation_in_a_recipe_is_not_resolved(tmp_path: Path, trace: Path, name: str) -> None:
+    hidden = f"${{oc.create:{{_target_: pathlib.Path.touch, _args_: [{trace}]}}}}"
+    refuse(with_recipe(tmp_path / name, {"x": hidden}))
+    assert not trace.exists()
+
+
+def test_a_recipe_cannot_reach_what_a_module_of_this_package_imports(tmp_path: Path) -> None:
+    refuse(with_recipe(tmp_path / "bad.ckpt", {"_target_": "pacdream.runtime.provenance.subprocess.run"}))

@@ -60,10 +60,6 @@ class WorldModelModule(lightning.LightningModule):
         for metric in (self.val_loss, self.val_next_codes, self.val_top5):
             metric.reset()
 
-    def transfer_batch_to_device(self, batch: LatentBatch, device: torch.device, dataloader_idx: int) -> LatentBatch:
-        """Nothing to move if the batch was gathered on the device already."""
-        return LatentBatch(batch.codes.to(device), batch.actions.to(device))
-
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """Build optimizer and schedule."""
         return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
