@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from pacdream.runtime.train import train
-from tests.conftest import EPISODES, ROOT, compose_config
+from tests.conftest import EPISODES, ROOT, STEPS, compose_config
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 SMALL = {
@@ -26,7 +26,8 @@ def small_overrides(config: DictConfig, episodes: Path, tokenizer: Path, outputs
     overrides = [
         "trainer=cpu", "trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.check_val_every_n_epoch=1",
         "+trainer.limit_train_batches=2", "+trainer.limit_val_batches=1", "logger=csv", "callback.progress=null",
-        f"recording.output={episodes}", f"recording.episodes={EPISODES}", f"paths.outputs={outputs}",
+        f"recording.output={episodes}", f"recording.episodes={EPISODES}", f"recording.max_steps={STEPS}",
+        "policy@recording.policy=held_random", f"paths.outputs={outputs}",
     ]  # fmt: skip
     changes = {**SMALL, "tokenizer.checkpoint": tokenizer}
     return overrides + [f"{key}={value}" for key, value in changes.items() if has(config, key)]

@@ -32,12 +32,18 @@ def recipe_of(model: nn.Module) -> dict[str, Any]:
 
 def save_model(path: Path, model: nn.Module, notes: dict[str, str] | None = None) -> None:
     """Write weights, in half precision, and recipe as safetensors, atomically."""
-    state = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in model.state_dict().items()
-    }
+    state = {name: _halved(name, tensor).contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as temporary:
         save_file(state, temporary, {**(notes or {}), "recipe": json.dumps(recipe_of(model))})
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    if not torch.equal(half.isfinite(), tensor.isfinite()):
+        raise ValueError(f"weight {name} reaches {tensor.abs().max():.3g}, too large for half precision")
+    return half
 
 
 def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") -> Net:

@@ -26,7 +26,10 @@ def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictCon
             return main(config)
         except (ValueError, OSError) as error:
             raise CompactHydraException(f"{Path(sys.argv[0]).name}: {error}") from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit) as stop:
+            # Lightning turns Ctrl-C into an exit of its own.
+            if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
+                raise
             log.error("interrupted: what was finished is on disk, run the command again to go on")
             sys.exit(130)
 

@@ -28,7 +28,7 @@ def train(config: DictConfig) -> float | None:
         check_resumable(Path(config.resume), model)
         check_same_data(Path(config.resume).parents[1], data.identities())
     module = build(config.module, model=model)
-    callbacks, loggers = _build_all(config.callback), _build_all(config.logger)
+    callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
     try:
         _describe(trainer, config, {**provenance(), **data.identities()})
@@ -46,7 +46,7 @@ def _report(trainer: lightning.Trainer, config: DictConfig, data: Any) -> None:
     """Measure the best checkpoint, or the last if none was ever validated."""
     saved: Any = trainer.checkpoint_callback
     best = saved and (saved.best_model_path or saved.last_model_path)
-    if config.report and best and trainer.is_global_zero:
+    if config.get("report") and best and trainer.is_global_zero:
         data.trainer = None  # one process measures all of the data
         build(config.report)(Path(trainer.default_root_dir), data, Path(best), trainer.loggers, trainer.global_step)
 
