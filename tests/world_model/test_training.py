@@ -1,9 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from pacdream.callback.safe_stop import SafeStop
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.runtime.checkpoints import load_model, weights_sha256
 from pacdream.runtime.instantiate import build
@@ -38,6 +41,23 @@ def test_a_resumed_run_equals_an_uninterrupted_one(latents: LatentDataModule, tm
     resumed = fit(rest, latents, tmp_path, tmp_path / saved, max_epochs=3, callbacks=callbacks)
     assert all_equal(weights(whole.model), weights(rest.model))
     assert resumed.optimizers[0].param_groups[0]["lr"] == 1e-2 * 0.5**3
+
+
+class Interrupt(SafeStop):
+    """Presses Ctrl-C in step 3."""
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_run_resumed_in_mid_epoch_equals_an_uninterrupted_one(latents: LatentDataModule, tmp_path: Path) -> None:
+    whole, half, rest = tiny_module(latents), tiny_module(latents), tiny_module(latents, seed=1)
+    fit(whole, latents, tmp_path, max_epochs=2, enable_checkpointing=False)
+    with pytest.raises(SystemExit):
+        fit(half, latents, tmp_path, max_epochs=2, callbacks=[Interrupt(1)])
+    fit(rest, latents, tmp_path, tmp_path / "checkpoints" / "last.ckpt", max_epochs=2, enable_checkpointing=False)
+    assert all_equal(weights(whole.model), weights(rest.model))
 
 
 def test_a_checkpoint_holds_nothing_but_plain_values(latents: LatentDataModule, tmp_path: Path) -> None:

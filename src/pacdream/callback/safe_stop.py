@@ -47,11 +47,7 @@ class SafeStop(lightning.Callback):
         if isinstance(exception, KeyboardInterrupt) and trainer.global_step:
             path = self._folder(trainer) / "last.ckpt"
             trainer.save_checkpoint(path)
-            log.warning(
-                "interrupted at step %d: go on with resume=%s (the order of the batches starts over)",
-                trainer.global_step,
-                path,
-            )
+            log.warning("interrupted at step %d: go on with resume=%s", trainer.global_step, path)
 
     def _check(self, trainer: lightning.Trainer, loss: float) -> None:
         if not math.isfinite(loss):

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.data.batches import GatheredDataset, gathered_loader, place
+from pacdream.data.batches import GatheredDataset, ResumableDataModule, gathered_loader, place
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.memory import announce
@@ -37,7 +36,7 @@ class Frames:
         return self.frames[wanted]
 
 
-class FrameDataModule(lightning.LightningDataModule):
+class FrameDataModule(ResumableDataModule):
     """All frames of a folder of episodes in memory, split by episode, in batches (B, F, H, W) uint8."""
 
     def __init__(
@@ -107,7 +106,7 @@ class FrameDataModule(lightning.LightningDataModule):
         """Shuffled windows of the training episodes."""
         frames = self.train_frames
         dataset = GatheredDataset(len(frames.frames), lambda i: frames.windows(i, self.num_frames))
-        return gathered_loader(dataset, self.batch_size, True, self.seed, *place(self.trainer))
+        return self.resumed(gathered_loader(dataset, self.batch_size, True, self.seed, *place(self.trainer)))
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Windows (B, F, H, W) and RAM (B, 128) of the validation episodes, in order."""

@@ -4,12 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.data.batches import GatheredDataset, gathered_loader, place
+from pacdream.data.batches import GatheredDataset, ResumableDataModule, ResumableLoader, gathered_loader, place
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
@@ -23,7 +22,7 @@ from pacdream.types import LatentBatch
 log = logging.getLogger(__name__)
 
 
-class LatentDataModule(lightning.LightningDataModule):
+class LatentDataModule(ResumableDataModule):
     """Encodes episodes once, keeps all codes on the training device and gathers batches there."""
 
     def __init__(
@@ -110,7 +109,7 @@ class LatentDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[LatentBatch]:
         """Shuffled windows of the training episodes."""
-        return self._loader(self.train_starts, self.batch_size, shuffle=True)
+        return self.resumed(self._loader(self.train_starts, self.batch_size, shuffle=True))
 
     def val_dataloader(self) -> DataLoader[LatentBatch]:
         """Windows of the validation episodes, in order."""
@@ -126,7 +125,7 @@ class LatentDataModule(lightning.LightningDataModule):
         frames = self.cache.window_starts(self.split.train, 0)
         return self.codes[frames.to(self._device)]
 
-    def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> DataLoader[LatentBatch]:
+    def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> ResumableLoader[LatentBatch]:
         dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))
         return gathered_loader(dataset, batch_size, shuffle, self.seed, *place(self.trainer))
 
