@@ -52,8 +52,10 @@ class ResumableDataModule(lightning.LightningDataModule):
         """The running epoch and how many of its batches are done."""
         if self.trainer is None:
             return {}
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        return {"epoch": self.trainer.current_epoch, "done": done}
+        loop = self.trainer.fit_loop
+        # Not `current_epoch`, which counts on while the batches are still those of the epoch before.
+        epoch, done = loop.epoch_progress.current.ready - 1, loop.epoch_loop.batch_progress.current.completed
+        return {"epoch": epoch, "done": done}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go on from there."""
