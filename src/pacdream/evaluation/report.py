@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.baselines import unigram
 from pacdream.evaluation.open_loop import OpenLoopTable, compare_open_loop
 from pacdream.evaluation.plots import plot_curves, plot_horizons
 from pacdream.rollout.imagine import imagine
 from pacdream.rollout.video import DreamFrames, write_strip, write_video
 from pacdream.runtime.checkpoints import load_model
+from pacdream.runtime.files import write_json
 from pacdream.types import LatentBatch
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.metrics import NextCodesMetric
@@ -52,6 +54,7 @@ class WorldModelReport:
         metrics, folder = folder / "csv" / "metrics.csv", folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
         _print(table, teacher_forced)
+        write_json(folder / "teacher_forced.json", teacher_forced)
         _write_csv(folder / "accuracy_by_horizon.csv", table)
         plot_horizons(folder / "accuracy_by_horizon.png", table)
         plot_curves(folder / "curves.png", metrics)
@@ -83,12 +86,18 @@ class WorldModelReport:
 
 @torch.inference_mode()
 def _teacher_forced(model: WorldModel, data: LatentDataModule) -> dict[str, float]:
-    """One step ahead of every validation window, from real codes."""
-    metric = NextCodesMetric().to(data.codes.device)
+    """One step ahead of every validation window, from real codes: the model and what needs no model."""
+    device = data.codes.device
+    model_metric, unigram_metric = NextCodesMetric().to(device), NextCodesMetric().to(device)
+    most_frequent = unigram(data.train_codes(), model.codebook_size)
     for batch in data.val_dataloader():
         present, target = batch.codes[:, :-1], batch.codes[:, 1:]
-        metric.update(model(present, batch.actions).logits.argmax(-1), present, target)
-    return {name: float(value) for name, value in metric.compute().items()}
+        model_metric.update(model(present, batch.actions).logits.argmax(-1), present, target)
+        unigram_metric.update(most_frequent.expand_as(target), present, target)
+    figures = {name: float(value) for name, value in model_metric.compute().items()}
+    figures["unigram_accuracy"] = float(unigram_metric.compute()["accuracy"])
+    figures["uniform_accuracy"] = 1 / model.codebook_size
+    return figures
 
 
 def _headline(table: OpenLoopTable, teacher_forced: dict[str, float]) -> dict[str, float]:
@@ -104,10 +113,11 @@ def _headline(table: OpenLoopTable, teacher_forced: dict[str, float]) -> dict[st
 
 def _print(table: OpenLoopTable, teacher_forced: dict[str, float]) -> None:
     console = Console()
-    console.print(
-        "one step, teacher-forced, all validation steps: "
-        + ", ".join(f"{name.replace('_', ' ')} {value:.1%}" for name, value in teacher_forced.items())
-    )
+    one_step = Table(title="teacher-forced, one step, all validation steps (%)")
+    for name in teacher_forced:
+        one_step.add_column(name.replace("_", " "), justify="right")
+    one_step.add_row(*(f"{100 * value:.1f}" for value in teacher_forced.values()))
+    console.print(one_step)
     grid = Table(title=f"open loop: right codes in % after h imagined steps ({table.num_windows} dreams)")
     horizons = range(len(table.copy_star))
     for heading in ("", *(str(h + 1) for h in horizons)):
@@ -134,5 +144,6 @@ def _log(loggers: Sequence[Logger], step: int, headline: dict[str, float], table
             rows = [[h + 1, *(float(v[h]) for v in table.columns.values())] for h in range(len(table.copy_star))]
             logger.log_table("report/accuracy_by_horizon", ["horizon", *table.columns], rows)
             pictures = [str(folder / f"{name}.png") for name in ("accuracy_by_horizon", "curves", "dream")]
-            [logger.log_image(f"report/{Path(p).stem}", [p]) for p in pictures]
+            for picture in pictures:
+                logger.log_image(f"report/{Path(picture).stem}", [picture])
             logger.log_video("report/dream", [str(folder / "dream.mp4")])
