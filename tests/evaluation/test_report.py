@@ -16,7 +16,7 @@ from pacdream.runtime.instantiate import build
 from tests.conftest import TINY_GRU, compose_config
 
 HORIZON = 8
-HEADLINES = {"accuracy", "copy_accuracy", "changed_accuracy", "skill"}
+HEADLINES = {"accuracy", "copy_accuracy", "changed_accuracy", "skill", "unigram_accuracy", "uniform_accuracy"}
 
 
 def tiny_report(**changes: int) -> WorldModelReport:
