@@ -77,7 +77,7 @@ def bench_encoding(config: DictConfig, device: torch.device) -> dict[str, float]
     with torch.inference_mode():
 
         def run() -> None:
-            list(encode_episode(tokenizer, frames, device, config.data.encode_batch_size))
+            list(encode_episode(tokenizer, frames, device, config.data.encode_batch_size[device.type]))
 
         run()
         return {"encoding_frames_per_second": len(frames) / min(timed(run, device) for _ in range(3))}

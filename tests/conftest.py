@@ -112,7 +112,7 @@ def tokenizer(tokenizer_path: Path) -> Tokenizer:
 def latent_data(episodes: Path, tokenizer: Tokenizer, cache: Path, **changes: Any) -> LatentDataModule:
     """A data module over tiny episodes, not yet set up."""
     settings: dict[str, Any] = {
-        "context_length": 1, "batch_size": 8, "val_batch_size": 16, "encode_batch_size": 32,
+        "context_length": 1, "batch_size": 8, "val_batch_size": 16, "encode_batch_size": {"cpu": 32},
         "val_fraction": 0.2, "split_seed": 0, "seed": 0, "limit": None, **changes,
     }  # fmt: skip
     elsewhere = pac_man_recording(episodes.parent / "never_recorded")

@@ -34,7 +34,7 @@ class LatentDataModule(ResumableDataModule):
         context_length: int,
         batch_size: int,
         val_batch_size: int,
-        encode_batch_size: int,
+        encode_batch_size: dict[str, int],
         val_fraction: float,
         split_seed: int,
         seed: int,
@@ -50,7 +50,7 @@ class LatentDataModule(ResumableDataModule):
             context_length: steps per window, T; 1 makes triplets.
             batch_size: windows per training batch.
             val_batch_size: windows per validation batch.
-            encode_batch_size: frames per batch of the tokenizer.
+            encode_batch_size: frames per batch of the tokenizer, by the type of the device.
             val_fraction: share of the episodes held out.
             split_seed: decides which.
             seed: decides the order of the batches.
@@ -130,10 +130,9 @@ class LatentDataModule(ResumableDataModule):
         return gathered_loader(dataset, batch_size, shuffle, self.seed, *place(self.trainer))
 
     def _open(self) -> LatentCache:
+        batch_size = self.encode_batch_size.get(self._device.type, self.encode_batch_size["cpu"])
         manifest = find_or_record(self.folder, self.recording)
-        return open_or_encode(
-            self.cache_folder, self.folder, manifest, self.tokenizer, self._device, self.encode_batch_size
-        )
+        return open_or_encode(self.cache_folder, self.folder, manifest, self.tokenizer, self._device, batch_size)
 
     def _store_split(self, cache: LatentCache) -> None:
         """Write which episodes are held out beside the cache."""
