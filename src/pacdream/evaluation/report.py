@@ -88,7 +88,8 @@ class WorldModelReport:
 def _teacher_forced(model: WorldModel, data: LatentDataModule) -> dict[str, float]:
     """One step ahead of every validation window, from real codes: the model and what needs no model."""
     device = data.codes.device
-    model_metric, unigram_metric = NextCodesMetric().to(device), NextCodesMetric().to(device)
+    # One process measures all of the data: after distributed training there is nobody left to synchronise with.
+    model_metric, unigram_metric = (NextCodesMetric(sync_on_compute=False).to(device) for _ in range(2))
     most_frequent = unigram(data.train_codes(), model.codebook_size)
     for batch in data.val_dataloader():
         present, target = batch.codes[:, :-1], batch.codes[:, 1:]

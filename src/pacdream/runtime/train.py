@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 def train(config: DictConfig) -> float | None:
     """Fit, report, and return the best value of the monitored metric, which a sweep minimises."""
+    logging.getLogger("lightning.pytorch").handlers.clear()  # Hydra's handler writes the same lines, and to a file
     check_types(config)  # before anything is recorded for it
     folder = Path(HydraConfig.get().runtime.output_dir)
     lightning.seed_everything(config.seed, workers=True, verbose=False)

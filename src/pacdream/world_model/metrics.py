@@ -1,5 +1,7 @@
 """How much better than copying a prediction is: pure functions, and a torchmetrics class over them."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -25,8 +27,9 @@ class NextCodesMetric(Metric):
 
     counts: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **kwargs: Any) -> None:
+        """``kwargs`` go to ``torchmetrics.Metric``."""
+        super().__init__(**kwargs)
         self.add_state("counts", torch.zeros(5, dtype=torch.int64), "sum")
 
     def update(self, predicted: Tensor, present: Tensor, target: Tensor) -> None:
