@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pacdream.data.batches import GatheredDataset, gathered_loader, place
+from pacdream.data.batches import GatheredDataset, ResumableLoader, gathered_loader, place
 
 
 def loader(length=20, batch_size=4, shuffle=True, seed=0, **where):
@@ -68,3 +68,15 @@ def test_batch_size_below_one_is_refused(batch_size):
 
 def test_without_a_trainer_one_process_has_all_data():
     assert place(None) == (0, 1)
+
+
+def test_a_sampler_without_epochs_is_served_from_the_start():
+    loader = ResumableLoader(GatheredDataset(6, lambda i: i), 2, collate_fn=lambda batch: batch)
+    assert [batch.tolist() for batch in loader] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_a_resumed_epoch_goes_on_and_the_next_is_whole():
+    loader = ResumableLoader(GatheredDataset(6, lambda i: i), 2, collate_fn=lambda batch: batch)
+    loader.resume = {"epoch": 0, "done": 2}
+    assert [batch.tolist() for batch in loader] == [[4, 5]]
+    assert len(list(loader)) == 3

@@ -38,7 +38,7 @@ class ResumableLoader(DataLoader[Batch]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The batches of the sampler's epoch that are not done yet."""
         # A generator, so that this runs at the first batch: Lightning tells the sampler its epoch only after iter().
-        same_epoch = self.resume.get("epoch") == getattr(self.sampler, "epoch", None)
+        same_epoch = self.resume.get("epoch", -1) == getattr(self.sampler, "epoch", 0)
         done, self.resume = self.resume["done"] if same_epoch else 0, {}
         yield from islice(super().__iter__(), done, None)
 
