@@ -2,7 +2,9 @@
 
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -41,6 +43,19 @@ def file_name(index: int) -> str:
     return f"episode_{index:06d}.h5"
 
 
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, which lets the running episodes end, but do not outlive it if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def play_episode(env: PaletteFrames, policy: Policy, env_seed: int, policy_seed: int, max_steps: int) -> Episode:
     """Play one episode from reset to its end, or to ``max_steps`` steps."""
     frame, info = env.reset(seed=env_seed)
@@ -75,12 +90,10 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
         TextColumn("{task.fields[steps]} steps"), TimeRemainingColumn(),
     )  # fmt: skip
     # "spawn": the emulator and torch's threads do not survive a fork.
-    # Ctrl-C is for this process: the others finish the episode they are at.
     pool = ProcessPoolExecutor(
         workers,
         multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=_begin_worker,
     )
     futures = [pool.submit(recorder.record, index) for index in missing]
     try:

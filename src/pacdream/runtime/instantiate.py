@@ -24,10 +24,7 @@ def build(config: DictConfig, **kwargs: Any) -> Any:
     try:
         return instantiate(config, _convert_="all", **kwargs)
     except InstantiationException as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, ValueError | TypeError | ImportError | AttributeError):
-            raise ValueError(f"{key}: {cause}") from error
-        raise
+        raise ValueError(f"{key}: {error.__cause__ or error}") from error
 
 
 def check_types(config: DictConfig) -> None:

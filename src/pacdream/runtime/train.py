@@ -38,7 +38,9 @@ def train(config: DictConfig) -> float | None:
     finally:
         wandb.finish()  # or the next job of a multirun would write into this job's run
     log.info("checkpoints, curves, tables and pictures: %s", folder)
-    log.info("dashboard: `wandb leet %s`; with an account `wandb sync %s/wandb/<run>`", *2 * [config.paths.outputs])
+    log.info(
+        "dashboard: `wandb leet %s/wandb`; with an account `wandb sync %s/wandb/<run>`", *2 * [config.paths.outputs]
+    )
     best_score = getattr(trainer.checkpoint_callback, "best_model_score", None)
     return None if best_score is None else float(best_score)
 
