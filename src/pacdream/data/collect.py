@@ -33,14 +33,25 @@ class Recorder:
 
     def record(self, index: int) -> EpisodeEntry:
         """Play episode ``index`` and write its file. Depends on the seed and the number only, not on who else plays."""
-        env_seed, policy_seed = np.random.SeedSequence([self.seed, index]).generate_state(2)
-        episode = play_episode(self.make_env(), self.policy, int(env_seed), int(policy_seed), self.max_steps)
+        env_seed, policy_seed = episode_seeds(self.seed, index)
+        episode = play_episode(self.make_env(), self.policy, env_seed, policy_seed, self.max_steps)
         return write_episode(self.folder, file_name(index), self.policy.name, episode)
+
+
+def episode_seeds(seed: int, index: int) -> tuple[int, int]:
+    """Seeds of the game and of the player for episode ``index`` of a recording with this seed."""
+    env_seed, policy_seed = np.random.SeedSequence([seed, index]).generate_state(2)
+    return int(env_seed), int(policy_seed)
 
 
 def file_name(index: int) -> str:
     """Name of the file of episode ``index``."""
     return f"episode_{index:06d}.h5"
+
+
+def index_of(file: str) -> int:
+    """Number of the episode in a file of this name."""
+    return int(Path(file).stem.removeprefix("episode_"))
 
 
 def _begin_worker() -> None:

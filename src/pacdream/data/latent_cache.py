@@ -59,7 +59,7 @@ class LatentCache:
     def window_starts(self, episodes: tuple[int, ...], length: int) -> Tensor:
         """Numbers (M,) of all frames of these episodes that ``length`` further frames of the same episode follow."""
         bounds = [(int(self.starts[e]), int(self.starts[e + 1]) - length) for e in episodes]
-        return torch.cat([torch.arange(first, max(first, end)) for first, end in bounds])
+        return torch.cat([torch.arange(0), *(torch.arange(first, max(first, end)) for first, end in bounds)])
 
 
 def identity_of(tokenizer: Tokenizer, manifest: Manifest) -> CacheIdentity:

@@ -51,7 +51,7 @@ class LatentDataModule(ResumableDataModule):
             batch_size: windows per training batch.
             val_batch_size: windows per validation batch.
             encode_batch_size: frames per batch of the tokenizer, by the type of the device.
-            val_fraction: share of the episodes held out.
+            val_fraction: share of the episodes held out; 1 to measure only.
             split_seed: decides which.
             seed: decides the order of the batches.
             limit: use only so many training windows (to overfit or to try something); none for all.
@@ -102,7 +102,7 @@ class LatentDataModule(ResumableDataModule):
         self.cache = cache
         self.train_starts = cache.window_starts(self.split.train, self.context_length)[: self.limit]
         self.val_starts = cache.window_starts(self.split.val, self.context_length)
-        if not len(self.train_starts) or not len(self.val_starts):
+        if not len(self.val_starts) or (stage == "fit" and not len(self.train_starts)):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
         self.codes, self.actions = cache.codes.to(self._device), cache.actions.to(self._device)
         log.info("%d training and %d validation windows", len(self.train_starts), len(self.val_starts))
@@ -129,10 +129,14 @@ class LatentDataModule(ResumableDataModule):
         dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))
         return gathered_loader(dataset, batch_size, shuffle, self.seed, *place(self.trainer))
 
+    @property
+    def encode_batch(self) -> int:
+        """Frames per batch of the tokenizer on this device."""
+        return self.encode_batch_size.get(self._device.type, self.encode_batch_size["cpu"])
+
     def _open(self) -> LatentCache:
-        batch_size = self.encode_batch_size.get(self._device.type, self.encode_batch_size["cpu"])
         manifest = find_or_record(self.folder, self.recording)
-        return open_or_encode(self.cache_folder, self.folder, manifest, self.tokenizer, self._device, batch_size)
+        return open_or_encode(self.cache_folder, self.folder, manifest, self.tokenizer, self._device, self.encode_batch)
 
     def _store_split(self, cache: LatentCache) -> None:
         """Write which episodes are held out beside the cache."""

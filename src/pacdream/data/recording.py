@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
-from pacdream.data.collect import Recorder, file_name, record_all
+from pacdream.data.collect import Recorder, file_name, index_of, record_all
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_manifest
 from pacdream.env.atari import PaletteFrames
 from pacdream.runtime.instantiate import build
@@ -133,7 +133,7 @@ def _flatten(nested: Any, prefix: str = "") -> dict[str, Any]:
 
 def _missing(folder: Path, manifest: Manifest, episodes: int) -> list[int]:
     """Numbers of the episodes to record: those wanted and not there, and those there but not as they were written."""
-    there = {int(Path(entry.file).stem.removeprefix("episode_")): entry for entry in manifest.episodes}
+    there = {index_of(entry.file): entry for entry in manifest.episodes}
     damaged = [index for index, entry in there.items() if not is_intact(folder, entry)]
     for index in damaged:
         log.warning("%s is missing or damaged and is recorded again", folder / file_name(index))

@@ -1,6 +1,7 @@
 """The game: an Atari environment whose observation is the palette index of every pixel."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat
 
@@ -15,6 +16,8 @@ from pacdream.env.start_level import StartLevel
 
 Pooling = Literal["none", "last2", "all4"]
 Frame = NDArray[np.uint8]
+_SURELY = 16
+"""Presses of a button after which even a sticky console has taken it."""
 
 
 def make_env(
@@ -56,6 +59,15 @@ def make_env(
     if late_share and env.unwrapped._game == "ms_pacman":  # type: ignore[attr-defined]
         env = StartLevel(env, late_share, max_level)
     return PaletteFrames(env, frameskip, pooling)
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A moment of the game."""
+
+    state: ale_py.ALEState
+    action: int
+    """What was done last: a sticky frame does it again."""
 
 
 class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
@@ -103,6 +115,20 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         ale.setFloat("repeat_action_probability", self.ale.getFloat("repeat_action_probability"))
         ale.loadROM(self._rom)
         return ale
+
+    def save(self, action: int) -> "SavedState":
+        """The present moment, to go back to; ``action`` is the one that led here."""
+        return SavedState(self.ale.cloneState(), action)
+
+    def restore(self, saved: "SavedState") -> None:
+        """Go back to a moment that was saved here or in another console with the same game.
+
+        The sticky actions drawn from then on are new. A saved state does not hold the last action, which the first
+        sticky frame repeats: so it is pressed until the console has surely taken it.
+        """
+        for _ in range(_SURELY):
+            self.ale.act(self._ale_actions[saved.action])
+        self.ale.restoreState(saved.state)
 
     @property
     def num_actions(self) -> int:

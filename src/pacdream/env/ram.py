@@ -25,7 +25,9 @@ GHOSTS = (
 )
 SPRITES = (MS_PACMAN, *GHOSTS)
 
-MAZE, DOTS_EATEN = 0, 119
+MAZE, FRUIT_X, DOTS_EATEN = 0, 11, 119
+FRIGHTENED = 150
+"""Palette index of frightened ghosts."""
 DOTS_IN_MAZE = (154, 150, 158, 154)
 """Dots and pills to eat in each of the four mazes, found by trying at which count the console ends the level."""
 

@@ -34,8 +34,3 @@ def unigram(train_codes: Tensor, codebook_size: int) -> Tensor:
     """The most frequent code of each position, (h, w), over training grids (N, h, w)."""
     one_code_counts = torch.stack([(train_codes == k).sum(0) for k in range(codebook_size)])
     return one_code_counts.argmax(0)
-
-
-def accuracy_by_horizon(predicted: Tensor, target: Tensor) -> Tensor:
-    """Share of right codes at each horizon, (T,), of grids (B, T, h, w)."""
-    return (predicted == target).float().mean((0, 2, 3))

@@ -1,150 +1,179 @@
-"""What is said at the end of a training run: one table, one curve, one dream."""
+"""What is said of a world model: numbers, pictures, videos, one page."""
 
-import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import Logger
+from PIL import Image
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
+from safetensors.torch import save_file
 
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.baselines import unigram
-from pacdream.evaluation.open_loop import OpenLoopTable, compare_open_loop
-from pacdream.evaluation.plots import plot_curves, plot_horizons
-from pacdream.rollout.imagine import imagine
-from pacdream.rollout.video import DreamFrames, write_strip, write_video
-from pacdream.runtime.checkpoints import load_model
-from pacdream.runtime.files import write_json
-from pacdream.types import LatentBatch
+from pacdream.evaluation import html, plots
+from pacdream.evaluation.compare import COMPARED
+from pacdream.evaluation.definitions import DEFINITIONS
+from pacdream.evaluation.game import decode
+from pacdream.evaluation.measure import Measurement, Settings, measure
+from pacdream.evaluation.metrics_file import Scorecard, write_scorecard
+from pacdream.evaluation.tables import all_tables, headline
+from pacdream.evaluation.wandb_log import log_report
+from pacdream.rollout.imagine import Sampler
+from pacdream.rollout.video import Film, write_strip, write_video
+from pacdream.runtime.checkpoints import load_model, weights_sha256
+from pacdream.runtime.files import atomic_path
+from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
-from pacdream.world_model.metrics import NextCodesMetric
 
 
 class WorldModelReport:
-    """Measures the best checkpoint on the validation episodes and shows what it dreams."""
+    """Measures a checkpoint on the held-out episodes and writes the scorecard, its pictures and its page."""
 
-    def __init__(
-        self, context: int, horizon: int, num_windows: int, batch_size: int, strip_steps: int, fps: int
-    ) -> None:
+    def __init__(self, sampler: Sampler, strip_steps: int, num_videos: int, fps: int, **settings: int) -> None:
         """Configure.
 
         Args:
-            context: real grids seen before a dream begins.
-            horizon: imagined steps.
-            num_windows: dreams measured, evenly spread over the validation episodes.
-            batch_size: dreams at once.
+            sampler: draws the codes of the sampled dreams.
             strip_steps: steps shown in the picture strip.
-            fps: frames per second of the video.
+            num_videos: dreams shown as videos, evenly spread.
+            fps: frames per second of the videos.
+            settings: how much is measured, see ``Settings``.
         """
-        self.context, self.horizon = context, horizon
-        self.num_windows, self.batch_size = num_windows, batch_size
-        self.strip_steps, self.fps = strip_steps, fps
+        self.sampler, self.strip_steps, self.num_videos, self.fps = sampler, strip_steps, num_videos, fps
+        self.settings = Settings(**settings)
 
     def __call__(
         self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
     ) -> dict[str, float]:
-        """Write table, curve, strip and video into the run's folder, log them, and return the headline figures."""
-        device = data.codes.device
-        model = load_model(checkpoint, WorldModel, device)  # type: ignore[type-abstract]
-        windows = self._windows(data)
-        teacher_forced = _teacher_forced(model, data)
-        table = compare_open_loop(model, windows, data.train_codes(), self.context, self.batch_size)
+        """Write everything into ``<folder>/report``, log it, and return the headline figures."""
+        model = load_model(checkpoint, WorldModel, data.codes.device)  # type: ignore[type-abstract]
+        about = {"checkpoint": str(checkpoint), "weights": weights_sha256(model), **data.identities()}
+        done = measure(model, data, self.settings, self.sampler, about)
+        print_tables(done.card)
         metrics, folder = folder / "csv" / "metrics.csv", folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
-        _print(table, teacher_forced)
-        write_json(folder / "teacher_forced.json", teacher_forced)
-        _write_csv(folder / "accuracy_by_horizon.csv", table)
-        plot_horizons(folder / "accuracy_by_horizon.png", table)
-        plot_curves(folder / "curves.png", metrics)
-        self._write_dream(folder, model, data, windows)
-        headline = _headline(table, teacher_forced)
-        _log(loggers, step, headline, table, folder)
-        return headline
+        write_scorecard(folder / "metrics.json", done.card)
+        _write_samples(folder / "bootstrap.safetensors", done)
+        self._draw(folder, done, metrics, data.tokenizer)
+        _write_page(folder, done.card)
+        headlines = headline_figures(done.card)
+        log_report(loggers, step, headlines, done, folder)
+        return headlines
 
-    def _windows(self, data: LatentDataModule) -> LatentBatch:
-        length = self.context + self.horizon - 1
-        starts = data.cache.window_starts(data.split.val, length)
-        if not len(starts):
-            raise ValueError(
-                f"no validation episode has the {length + 1} frames that report.context={self.context} and "
-                f"report.horizon={self.horizon} need"
-            )
-        chosen = torch.linspace(0, len(starts) - 1, min(self.num_windows, len(starts))).long()
-        return data.windows(starts[chosen], length)
-
-    def _write_dream(self, folder: Path, model: WorldModel, data: LatentDataModule, windows: LatentBatch) -> None:
-        """The dream in the middle of the validation episodes, as a strip and as a video."""
-        middle = len(windows.codes) // 2
-        codes, actions = windows.codes[middle : middle + 1], windows.actions[middle : middle + 1]
-        imagined = imagine(model, codes[:, : self.context], actions).codes[0]
-        frames = DreamFrames.decode(data.tokenizer, codes[0, self.context :], imagined)
-        write_strip(folder / "dream.png", frames, self.strip_steps)
-        write_video(folder / "dream.mp4", frames, self.fps)
+    def _draw(self, folder: Path, done: Measurement, metrics: Path, tokenizer: Tokenizer) -> None:
+        """All pictures and videos."""
+        card = done.card
+        plots.plot_horizons(folder / "accuracy_by_horizon.png", card)
+        plots.plot_changes(folder / "changed_codes.png", card)
+        plots.plot_positions(folder / "positions.png", card)
+        plots.plot_calibration(folder / "calibration.png", card)
+        plots.plot_game(folder / "game.png", card)
+        plots.plot_control(folder / "control.png", card)
+        plots.plot_confusion(folder / "confusion.png", done.confusion.numpy())
+        plots.plot_curves(folder / "curves.png", metrics)
+        _draw_worst(folder, done, tokenizer)
+        count = len(done.dreamt_codes)
+        for i, row in enumerate(np.linspace(0, count - 1, min(self.num_videos, count) + 2).astype(int)[1:-1]):
+            film = film_of(done, int(row), card.about["action_names"])
+            write_video(folder / f"dream_{i}.mp4", film, self.fps)
+            if i == 0:
+                write_strip(folder / "dream.png", film, self.strip_steps)
 
 
-@torch.inference_mode()
-def _teacher_forced(model: WorldModel, data: LatentDataModule) -> dict[str, float]:
-    """One step ahead of every validation window, from real codes: the model and what needs no model."""
-    device = data.codes.device
-    # One process measures all of the data: after distributed training there is nobody left to synchronise with.
-    model_metric, unigram_metric = (NextCodesMetric(sync_on_compute=False).to(device) for _ in range(2))
-    most_frequent = unigram(data.train_codes(), model.codebook_size)
-    for batch in data.val_dataloader():
-        present, target = batch.codes[:, :-1], batch.codes[:, 1:]
-        model_metric.update(model(present, batch.actions).logits.argmax(-1), present, target)
-        unigram_metric.update(most_frequent.expand_as(target), present, target)
-    figures = {name: float(value) for name, value in model_metric.compute().items()}
-    figures["unigram_accuracy"] = float(unigram_metric.compute()["accuracy"])
-    figures["uniform_accuracy"] = 1 / model.codebook_size
-    return figures
+def film_of(done: Measurement, row: int, action_names: Sequence[str]) -> Film:
+    """One of the decoded windows as a film."""
+    windows, screening = done.windows, done.screening
+    actions = windows.actions[row, windows.context - 1 :].tolist()
+    return Film(
+        real=done.rgb[screening.real[row]],
+        reconstructed=done.rgb[screening.reconstructed[row]],
+        dreamt=done.rgb[screening.dreamt[row]],
+        wrong=(done.dreamt_codes[row] != windows.target[row]).cpu().numpy(),
+        actions=[action_names[action] for action in actions],
+    )
 
 
-def _headline(table: OpenLoopTable, teacher_forced: dict[str, float]) -> dict[str, float]:
-    figures = {f"report/{name}": value for name, value in teacher_forced.items()}
-    for h in (1, 2, 4, 8, 15):
-        if h <= len(table.skill):
-            figures[f"rollout/accuracy@{h}"] = float(table.rows["world model"][h - 1])
-            figures[f"rollout/copy_star@{h}"] = float(table.copy_star[h - 1])
-            figures[f"rollout/skill@{h}"] = float(table.skill[h - 1])
-    figures["rollout/steps_above_copy"] = float(table.steps_above_copy)
-    return figures
+def headline_figures(card: Scorecard) -> dict[str, float]:
+    """The few figures that a run is remembered by, under the names of the metric schema."""
+    figures = {
+        f"report/{name}": card.scalar(f"one_step/{name}")
+        for name in ("accuracy", "changed_precision", "changed_recall", "changed_f1", "bits_per_frame", "ece")
+    }
+    figures["report/copy_accuracy"] = float(card.figures["state/copy"].value[0])
+    for h in (1, 2, 4, 8, 15, 30):
+        figures[f"rollout/accuracy@{h}"] = card.at("open_loop/argmax/accuracy", h)
+        figures[f"rollout/copy_star@{h}"] = card.at("baseline/copy_star", h)
+        figures[f"rollout/skill@{h}"] = card.at("open_loop/argmax/skill", h)
+    figures["rollout/skill_area"] = card.scalar("open_loop/argmax/skill_area")
+    figures["rollout/steps_until_half_skill"] = card.scalar("open_loop/argmax/steps_until_half_skill")
+    figures["game/ms_pacman_error@8"] = card.at("game/dream/ms_pacman/median", 8)
+    last = len(card.figures["control/retrieval"].value) if "control/retrieval" in card.figures else 1
+    figures["control/retrieval"] = card.at("control/retrieval", last)
+    figures |= {f"control/{name}": card.scalar(f"control/{name}") for name in ("move", "move_chance")}
+    return {name: value for name, value in figures.items() if not np.isnan(value)}
 
 
-def _print(table: OpenLoopTable, teacher_forced: dict[str, float]) -> None:
+def print_tables(card: Scorecard) -> None:
+    """To the terminal, without intervals."""
     console = Console()
-    one_step = Table(title="teacher-forced, one step, all validation steps (%)")
-    for name in teacher_forced:
-        one_step.add_column(name.replace("_", " "), justify="right")
-    one_step.add_row(*(f"{100 * value:.1f}" for value in teacher_forced.values()))
-    console.print(one_step)
-    grid = Table(title=f"open loop: right codes in % after h imagined steps ({table.num_windows} dreams)")
-    horizons = range(len(table.copy_star))
-    for heading in ("", *(str(h + 1) for h in horizons)):
-        grid.add_column(heading, justify="right" if heading else "left", no_wrap=True, min_width=2)
-    for name, values in table.columns.items():
-        grid.add_row(name, *(f"{100 * value:.0f}" for value in values.tolist()))
-    console.print(grid)
-    console.print(f"the world model stays above copy* for {table.steps_above_copy} step(s)")
+    for name, table in all_tables(card, intervals=False).items():
+        if name == "game" or not table.rows:  # too long for a terminal
+            continue
+        grid = RichTable(title=table.title)
+        for heading in table.header:
+            grid.add_column(heading, justify="right" if heading else "left")
+        for row in table.rows:
+            grid.add_row(*row)
+        console.print(grid)
+    console.print(headline(card))
 
 
-def _write_csv(path: Path, table: OpenLoopTable) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["horizon", *table.columns])
-        for h in range(len(table.copy_star)):
-            writer.writerow([h + 1, *(f"{values[h]:.6f}" for values in table.columns.values())])
+def _write_samples(path: Path, done: Measurement) -> None:
+    """Resampled values of the figures that runs are compared by."""
+    names = {name for name, _ in COMPARED.values()} & done.samples.keys()
+    samples = {name: done.samples[name].float().contiguous() for name in names}
+    with atomic_path(path) as temporary:
+        save_file(samples, temporary)
 
 
-def _log(loggers: Sequence[Logger], step: int, headline: dict[str, float], table: OpenLoopTable, folder: Path) -> None:
-    for logger in loggers:
-        logger.log_metrics(headline, step)
-        logger.save()
-        if isinstance(logger, WandbLogger):
-            rows = [[h + 1, *(float(v[h]) for v in table.columns.values())] for h in range(len(table.copy_star))]
-            logger.log_table("report/accuracy_by_horizon", ["horizon", *table.columns], rows)
-            pictures = [str(folder / f"{name}.png") for name in ("accuracy_by_horizon", "curves", "dream")]
-            for picture in pictures:
-                logger.log_image(f"report/{Path(picture).stem}", [picture])
-            logger.log_video("report/dream", [str(folder / "dream.mp4")])
+def _draw_worst(folder: Path, done: Measurement, tokenizer: Tokenizer) -> None:
+    """One picture for each of the most surprising steps: before, after, predicted."""
+    codes = torch.stack([torch.stack([s.present, s.target, s.predicted]) for s in done.worst])
+    for i, triple in enumerate(done.rgb[decode(tokenizer, codes, "decoding surprises")]):
+        with atomic_path(folder / f"worst_{i}.png") as temporary:
+            Image.fromarray(np.concatenate(triple, 1)).save(temporary, format="PNG")
+
+
+def _write_page(folder: Path, card: Scorecard) -> None:
+    tables = all_tables(card)
+
+    def shown(key: str) -> str:
+        return html.paragraph(tables[key].title) + html.table(tables[key].header, tables[key].rows)
+
+    def picture(name: str) -> str:
+        return html.picture(folder / f"{name}.png")
+
+    below = "Real codes decoded above, dream below, wrong codes outlined."
+    parts = [
+        html.paragraph(headline(card), lead=True),
+        html.paragraph("Intervals are 95 % and come from resampling whole episodes."),
+        html.section("Better than copying, by how much, for how long?", picture("accuracy_by_horizon")),
+        *map(shown, ("accuracy", "skill")),
+        html.section("What changes, and how surprised is it?", picture("changed_codes"), shown("changes")),
+        html.section("Dreams", html.paragraph(below), picture("dream")),
+        *map(html.video, sorted(folder.glob("dream_*.mp4"))),
+        html.section("In the game's own space: whose error is it?", picture("game"), shown("game")),
+        html.section("Does it listen?", picture("control"), shown("control")),
+        html.section("Where and when", picture("positions"), shown("states")),
+        *map(picture, ("calibration", "confusion")),
+        html.section("Worst predictions, one step", html.paragraph("Before, after, predicted; decoded from codes.")),
+        *map(html.picture, sorted(folder.glob("worst_*.png"))),
+        html.section("Cost", shown("cost")),
+        html.section("Training", picture("curves")),
+        html.section("What the words mean", html.table(["figure", "definition"], list(DEFINITIONS.items()))),
+        html.section("About", html.table(["", ""], [[k, json.dumps(v)] for k, v in card.about.items()])),
+    ]
+    html.write_page(folder / "report.html", f"Scorecard of {card.about['checkpoint']}", parts)

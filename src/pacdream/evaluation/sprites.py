@@ -3,67 +3,92 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pacdream.env.ram import Sprite, sprite_positions
+from pacdream.evaluation.episode_metric import EpisodeMetric, Estimate, ratio
+
+Frames = NDArray[np.uint8]
 
 MAZE_ROWS = 172
 """Below this row the screen shows lives and score in the sprites' colours."""
 MIN_PIXELS = 8
 """Fewer pixels of its colour are no sprite."""
-
-
-def locate(frames: NDArray[np.uint8], palette_index: int) -> NDArray[np.float32]:
-    """Median (x, y) of the pixels of one colour in the maze, (B, 2), NaN where there are too few; frames (B, H, W)."""
-    found = np.full((len(frames), 2), np.nan, np.float32)
-    for i, frame in enumerate(frames[:, :MAZE_ROWS] == palette_index):
-        ys, xs = np.nonzero(frame)
-        if len(xs) >= MIN_PIXELS:
-            found[i] = np.median(xs), np.median(ys)
-    return found
+REACH = 12
+"""Pixels further than this from a sprite's middle belong to another one."""
+BIN, NUM_BINS = 0.5, 400
+"""Distances are counted in bins of so many pixels; the last holds all that is further."""
 
 
 @dataclass(frozen=True)
-class SpriteError:
-    """How well one sprite is placed in decoded frames, over the frames whose original shows it."""
+class Sighting:
+    """Where a colour is seen in B frames."""
 
-    name: str
-    frames: int
-    """Frames whose original shows the sprite."""
-    lost: float
-    """Share of them whose reconstruction does not."""
-    median: float
-    """Median distance between original and reconstruction in pixels."""
-    p90: float
-    """Distance that 90 % do not exceed."""
-    median_to_ram: float
-    """Median distance between the reconstruction and the console's memory in pixels."""
-    original_to_ram: float
-    """The same for the original: how well colours can be read at all."""
+    position: NDArray[np.float32]
+    """(B, 2) median (x, y) of its pixels in the maze, NaN where there are too few."""
+    doubled: NDArray[np.bool_]
+    """(B,) it is seen in more than one place."""
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(B,)."""
+        return ~np.isnan(self.position[:, 0])
 
 
-def sprite_error(
-    real: NDArray[np.uint8], decoded: NDArray[np.uint8], ram: NDArray[np.uint8], sprite: Sprite
-) -> SpriteError:
-    """Compare frames (B, H, W) with their reconstructions and with RAM (B, 128)."""
-    truth, seen, memory = (
-        locate(real, sprite.palette_index),
-        locate(decoded, sprite.palette_index),
-        sprite_positions(ram, sprite),
-    )
-    shown = ~np.isnan(truth[:, 0])
-    both = shown & ~np.isnan(seen[:, 0])
-    error = np.linalg.norm(truth[both] - seen[both], axis=1)
-    return SpriteError(
-        name=sprite.name,
-        frames=int(shown.sum()),
-        lost=float(1 - both.sum() / max(1, shown.sum())),
-        median=_quantile(error, 0.5),
-        p90=_quantile(error, 0.9),
-        median_to_ram=_quantile(np.linalg.norm(seen[both] - memory[both], axis=1), 0.5),
-        original_to_ram=_quantile(np.linalg.norm(truth[both] - memory[both], axis=1), 0.5),
-    )
+def locate(frames: Frames, palette_index: int) -> Sighting:
+    """Find one colour in frames (B, H, W)."""
+    position, doubled = np.full((len(frames), 2), np.nan, np.float32), np.zeros(len(frames), np.bool_)
+    for i, frame in enumerate(frames[:, :MAZE_ROWS] == palette_index):
+        ys, xs = np.nonzero(frame)
+        if len(xs) >= MIN_PIXELS:
+            x, y = np.median(xs), np.median(ys)
+            position[i] = x, y
+            doubled[i] = (np.maximum(abs(xs - x), abs(ys - y)) > REACH).sum() >= MIN_PIXELS
+    return Sighting(position, doubled)
 
 
-def _quantile(values: NDArray[np.float32], q: float) -> float:
-    return float(np.quantile(values, q)) if len(values) else float("nan")
+class SpriteScore(EpisodeMetric):
+    """How one sprite is placed in pictures against the console's memory, for each of T horizons.
+
+    Only frames whose original shows the sprite count: the console draws not every sprite in every frame.
+    """
+
+    def __init__(self, num_episodes: int, horizon: int) -> None:
+        super().__init__(num_episodes, (horizon, 3 + NUM_BINS))
+
+    def update(self, frames: Frames, original: Frames, ram: NDArray[np.uint8], sprite: Sprite, episode: Tensor) -> None:
+        """Add pictures (B, T, H, W), the frames that they should show, and memory (B, T, 128)."""
+        shape = frames.shape[:2]
+        found, shown = (
+            locate(pictures.reshape(-1, *pictures.shape[2:]), sprite.palette_index) for pictures in (frames, original)
+        )
+        truth = sprite_positions(ram, sprite).reshape(-1, 2)
+        distance = np.nan_to_num(np.linalg.norm(found.position - truth, axis=1))
+        counts = np.zeros((len(distance), 3 + NUM_BINS))
+        counts[:, 0] = shown.seen
+        counts[:, 1] = shown.seen & ~found.seen
+        counts[:, 2] = shown.seen & found.doubled
+        placed = np.flatnonzero(shown.seen & found.seen)
+        counts[placed, 3 + np.minimum(distance[placed] / BIN, NUM_BINS - 1).astype(int)] = 1
+        self.add(torch.from_numpy(counts).unflatten(0, shape), episode)
+
+    def figures(self, sums: Tensor) -> dict[str, Estimate]:
+        """Distances in pixels, to half a pixel, of the sprites that are seen; shares of all that should be."""
+        shown, lost, doubled = sums[..., :3].unbind(-1)
+        histogram = sums[..., 3:]
+        return {
+            "median": Estimate(quantile(histogram, 0.5), shown - lost),
+            "p90": Estimate(quantile(histogram, 0.9), shown - lost),
+            "lost": ratio(lost, shown),
+            "doubled": ratio(doubled, shown),
+        }
+
+
+def quantile(histogram: Tensor, q: float) -> Tensor:
+    """The middle of the bin that holds the quantile, in pixels, of counts (..., NUM_BINS); NaN if there are none."""
+    cumulative = histogram.cumsum(-1)
+    total = cumulative[..., -1:]
+    bins = (cumulative < q * total).sum(-1)
+    return torch.where(total.squeeze(-1) > 0, (bins + 0.5) * BIN, torch.nan)

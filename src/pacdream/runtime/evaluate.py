@@ -1,36 +1,54 @@
-"""Measuring a run again from its folder."""
+"""Measuring a run again, or several against each other."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+import wandb
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
+from pacdream.evaluation.compare import compare, find_runs
 from pacdream.runtime.instantiate import build
-from pacdream.runtime.provenance import check_same_data
+from pacdream.runtime.run import Run, open_run
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Rebuild data and network of ``config.run`` and write its report anew.
-
-    The settings in the run's folder are instantiated: measure runs of people you trust.
+    """Write the report of ``config.run`` anew, or compare the runs of ``config.compare``.
 
     Raises:
-        ValueError: not the folder of a run, or one without checkpoint or report, or its data are not there any more.
+        ValueError: not a run, or one without checkpoint or report, or its data are not there any more.
     """
-    folder = Path(config.run)
-    settings = folder / ".hydra" / "config.yaml"
-    checkpoint = Path(config.checkpoint or folder / "checkpoints" / "best.ckpt")
-    for needed in (settings, checkpoint):
-        if not needed.is_file():
-            raise ValueError(f"run={folder} is not the folder of a finished run: there is no {needed}")
-    trained = OmegaConf.load(settings)
-    if not trained.report:
-        raise ValueError(f"run={folder} was trained without a report: there is nothing to measure")
-    data = build(trained.data)
-    check_same_data(folder, data.identities())
-    data.prepare_data()
-    data.setup("validate")
-    build(trained.report)(folder, data, checkpoint, [], 0)
+    here = Path(HydraConfig.get().runtime.output_dir)
+    if (config.run is None) == (config.compare is None):
+        raise ValueError("say what to measure: run=<folder of a run or checkpoint>, or compare=<run>,<run>,…")
+    if config.compare is not None:
+        paths = config.compare.split(",") if isinstance(config.compare, str) else config.compare
+        compare(find_runs([Path(str(path)) for path in paths]), here)
+        log.info("comparison: %s", here / "compare.html")
+        return
+    run = open_run(config.run, default=config, checkpoint=config.checkpoint)
+    folder = run.folder if config.episodes is None and not run.bare else here
+    report = _report(config, run)
+    data = run.data(config.episodes)
+    loggers = run.loggers() if config.log else []
+    try:
+        report(folder, data, run.checkpoint, loggers, run.global_step)
+    finally:
+        wandb.finish()
     log.info("report: %s", folder / "report")
+
+
+def _report(config: DictConfig, run: Run) -> Callable[..., object]:
+    """The report of the run's kind, as configured here."""
+    if run.report is None:
+        raise ValueError(f"run={run.folder} was trained without a report: there is nothing to measure")
+    settings = config.report.get(run.report)
+    if settings is None:
+        raise ValueError(f"run={run.folder} was trained with report={run.report}, which evaluate.yaml does not have")
+    if config.horizon is not None and "horizon" in settings:
+        settings.horizon = config.horizon
+    report: Callable[..., object] = build(settings)
+    return report

@@ -7,11 +7,13 @@ from typing import Any
 import lightning
 import wandb
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.runtime.checkpoints import build_model, check_resumable
 from pacdream.runtime.files import write_json
 from pacdream.runtime.instantiate import build, check_types
+from pacdream.runtime.logging import address_of
 from pacdream.runtime.provenance import check_same_data, provenance
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,9 @@ def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[st
     """Store the settings and all that made this run in its folder and in its loggers."""
     if trainer.is_global_zero:
         write_json(Path(trainer.default_root_dir) / "provenance.json", made_from)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                write_json(Path(trainer.default_root_dir) / "wandb.json", address_of(logger))
     settings = OmegaConf.to_container(config, resolve=True)
     for logger in trainer.loggers:
         logger.log_hyperparams({**settings, "provenance": made_from})  # type: ignore[dict-item]

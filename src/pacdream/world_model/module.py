@@ -65,5 +65,8 @@ class WorldModelModule(lightning.LightningModule):
         return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint rebuild its network."""
+        """Let the checkpoint rebuild its network, and say what the codes were made from."""
         checkpoint["recipe"] = self.model.recipe
+        data = getattr(self.trainer, "datamodule", None)
+        if data is not None:
+            checkpoint["made_from"] = data.identities()

@@ -1,0 +1,181 @@
+"""Several runs side by side, and which of their differences are more than chance."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table as RichTable
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pacdream.evaluation import html, plots
+from pacdream.evaluation.metrics_file import Reading, Scorecard, read_scorecard
+from pacdream.evaluation.tables import Table, cell
+from pacdream.runtime.files import atomic_path
+
+COMPARED: dict[str, tuple[str, int | None]] = {
+    "one step: codes %": ("one_step/accuracy", None),
+    "changed F1 %": ("one_step/changed_f1", None),
+    "bits/frame": ("one_step/bits_per_frame", None),
+    "ECE": ("one_step/ece", None),
+    "skill@1": ("open_loop/argmax/skill", 1),
+    "skill@8": ("open_loop/argmax/skill", 8),
+    "skill area": ("open_loop/argmax/skill_area", None),
+    "codes@8 %": ("open_loop/argmax/accuracy", 8),
+    "player px@8": ("game/dream/ms_pacman/median", 8),
+    "pixels@8 %": ("game/dream/pixel_accuracy", 8),
+    "moves %": ("control/move", None),
+}
+"""Columns of the comparison: figure and horizon."""
+PLOTTED = ("open_loop/argmax/skill", "open_loop/argmax/accuracy")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run's scorecard and its resampled figures."""
+
+    name: str
+    card: Scorecard
+    samples: dict[str, Tensor]
+
+
+def compare(runs: Sequence[Path], folder: Path) -> Table:
+    """Write ``compare.csv``, ``compare.png`` and ``compare.html`` into a folder, and print the table.
+
+    A star marks a figure that differs from the first run's: the 95 % interval of the difference does not hold 0. Runs
+    that were measured on the same episodes are resampled together.
+
+    Raises:
+        ValueError: fewer than two runs, or one that has not been measured.
+    """
+    if len(runs) < 2:
+        raise ValueError(f"compare={','.join(map(str, runs))}: give at least two runs, or a folder that holds some")
+    measured = [_read(path, name) for path, name in zip(runs, short_names(runs), strict=True)]
+    notes = caveats(measured)
+    table = comparison_table(measured)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_csv(folder / "compare.csv", measured)
+    plots.plot_comparison(folder / "compare.png", {run.name: run.card for run in measured}, PLOTTED)
+    page = [
+        *map(html.paragraph, [_LEGEND, *notes]),
+        html.table(table.header, table.rows),
+        html.picture(folder / "compare.png"),
+    ]
+    html.write_page(folder / "compare.html", table.title, page)
+    _print(table, notes)
+    return table
+
+
+_LEGEND = "* differs from the first run by more than chance: the 95 % interval of the difference excludes 0."
+
+
+def comparison_table(measured: Sequence[Measured]) -> Table:
+    """One row for each run, one column for each of ``COMPARED``."""
+    rows = [[run.name, *(_compared_cell(measured[0], run, *what) for what in COMPARED.values())] for run in measured]
+    return Table(f"comparison of {len(measured)} runs", ["run", *COMPARED], rows)
+
+
+def differs(first: Measured, other: Measured, name: str, horizon: int | None) -> bool:
+    """Whether the 95 % interval of the difference between two runs excludes 0."""
+    if name not in first.samples or name not in other.samples:
+        return False
+    a, b = (run.samples[name] if horizon is None else run.samples[name][:, horizon - 1] for run in (first, other))
+    count = min(len(a), len(b))
+    difference = b[:count].double() - a[:count].double()
+    if difference.isnan().all():
+        return False
+    low, high = torch.nanquantile(difference, torch.tensor([0.025, 0.975], dtype=torch.float64))
+    return bool(low > 0 or high < 0)
+
+
+def caveats(measured: Sequence[Measured]) -> list[str]:
+    """What a reader must know before believing the table."""
+    notes = []
+    if len({run.card.about.get("episodes") for run in measured}) > 1:
+        notes.append("The runs were measured on different episodes: differences may be those of the data.")
+    if len({run.card.about.get("tokenizer") for run in measured}) > 1:
+        notes.append(
+            "The runs live behind different tokenizers: only pixels, positions and moves can be compared, codes cannot."
+        )
+    if any(run.card.about["held_out_episodes"] < 10 for run in measured):
+        fewest = min(run.card.about["held_out_episodes"] for run in measured)
+        notes.append(f"Only {fewest} held-out episodes: intervals from so few are rather too narrow.")
+    return notes
+
+
+def find_runs(paths: Sequence[Path]) -> list[Path]:
+    """Run folders among the paths; one that is none stands for the run folders in it, e.g. those of a sweep.
+
+    Raises:
+        ValueError: neither a run nor a folder with runs.
+    """
+    found = []
+    for path in paths:
+        own = [path] if _is_run(path) else sorted(p for p in path.glob("*") if _is_run(p))
+        if not own:
+            raise ValueError(f"compare={path} is neither the folder of a run nor a folder with runs in it")
+        found += own
+    return found
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """What tells the runs apart: the last parts of their paths, as few as are needed."""
+    resolved = [path.resolve() for path in paths]
+    for count in range(1, max(len(path.parts) for path in resolved) + 1):
+        names = ["/".join(path.parts[-count:]) for path in resolved]
+        if len(set(names)) == len(names):
+            return names
+    raise ValueError(f"compare: the same run is given twice among {', '.join(map(str, paths))}")
+
+
+def _is_run(path: Path) -> bool:
+    return (path / ".hydra" / "config.yaml").is_file()
+
+
+def _read(run: Path, name: str) -> Measured:
+    folder = run / "report"
+    card = read_scorecard(folder / "metrics.json")
+    try:
+        return Measured(name, card, load_file(folder / "bootstrap.safetensors"))
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"cannot read {folder / 'bootstrap.safetensors'}: {error}; measure the run again") from error
+
+
+def _compared_cell(first: Measured, run: Measured, name: str, horizon: int | None) -> str:
+    reading = run.card.figures.get(name)
+    if reading is None:
+        return "–"
+    star = "*" if run is not first and differs(first, run, name, horizon) else ""
+    scalar = Reading(*(values.reshape(-1) for values in vars(reading).values()))
+    value, _, interval = cell(scalar, name, (horizon or 1) - 1).partition(" ")
+    return f"{value}{star} {interval}".strip()
+
+
+def _write_csv(path: Path, measured: Sequence[Measured]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["run", "figure", "horizon", "value", "low", "high", "n", "differs_from_first"])
+        for run in measured:
+            for name, horizon in COMPARED.values():
+                if name in run.card.figures:
+                    values = [float(v.reshape(-1)[(horizon or 1) - 1]) for v in vars(run.card.figures[name]).values()]
+                    writer.writerow(
+                        [run.name, name, horizon or "", *values, int(differs(measured[0], run, name, horizon))]
+                    )
+
+
+def _print(table: Table, notes: Sequence[str]) -> None:
+    grid = RichTable(title=table.title)
+    for heading in table.header:
+        grid.add_column(heading, justify="left" if heading == "run" else "right")
+    for row in table.rows:
+        grid.add_row(*(text.partition(" [")[0] for text in row))
+    console = Console()
+    console.print(grid)
+    console.print(_LEGEND)
+    for note in notes:
+        console.print(note)

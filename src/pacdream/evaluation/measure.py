@@ -1,0 +1,149 @@
+"""Every part of the scorecard, one after the other."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pacdream.data.episode_store import Manifest, read_manifest
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.cost import measure_cost
+from pacdream.evaluation.dreams import measure_divergence, measure_dreams
+from pacdream.evaluation.episode_metric import Figure, draw_episodes
+from pacdream.evaluation.game import Screening, decode, measure_control, measure_game
+from pacdream.evaluation.metrics_file import Reading, Scorecard
+from pacdream.evaluation.one_step import Surprise, measure_one_step
+from pacdream.evaluation.reality import observe
+from pacdream.evaluation.windows import Windows, held_out_windows
+from pacdream.rollout.imagine import Sampler
+from pacdream.world_model.base import WorldModel
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured; see ``conf/report/world_model.yaml``."""
+
+    context: int
+    """Real grids seen before a dream begins."""
+    horizon: int
+    """Imagined steps."""
+    num_windows: int
+    """Dreams measured, evenly spread over the held-out episodes."""
+    game_windows: int
+    """Those of them that are decoded and compared in the game's own space."""
+    control_moments: int
+    """Those of them whose present is branched into every direction."""
+    control_horizon: int
+    """Steps that each direction is held."""
+    num_worst: int
+    """Most surprising steps to show."""
+    resamples: int
+    """Sets of episodes drawn for the intervals."""
+    batch_size: int
+    """Dreams at once."""
+    seed: int
+    """Of the resampling, the emulator's sticky actions and the exchanged actions."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        wrong = [f"{name}={value}" for name, value in asdict(self).items() if value < (name != "seed")]
+        if wrong:
+            raise ValueError(f"report: {', '.join(wrong)} must be at least 1")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The scorecard and what its pictures are made of."""
+
+    card: Scorecard
+    samples: dict[str, Tensor]
+    """(R, ...) each figure over resampled episodes, to compare runs with."""
+    windows: Windows
+    """G windows that were decoded."""
+    screening: Screening
+    dreamt_codes: Tensor
+    """(G, T, h, w)."""
+    confusion: Tensor
+    worst: list[Surprise]
+    rgb: NDArray[np.uint8]
+    """(256, 3)."""
+
+
+def measure(
+    model: WorldModel, data: LatentDataModule, settings: Settings, sampler: Sampler, about: Mapping[str, Any]
+) -> Measurement:
+    """Measure a world model on the held-out episodes of ``data``, which is set up and on the model's device.
+
+    Raises:
+        ValueError: the model does not fit the data, or the episodes are too short for the horizon.
+    """
+    manifest = read_manifest(data.folder)
+    check_model(model, data, manifest)
+    ms_pacman = "MsPacman" in str(manifest.settings.get("env", {}).get("id", ""))
+    draws = draw_episodes(len(data.split.val), settings.resamples, settings.seed)
+    windows = held_out_windows(data, settings.context, settings.horizon, settings.num_windows)
+    filmed, moments = windows.thinned(settings.game_windows), windows.thinned(settings.control_moments)
+    one = measure_one_step(
+        model, data, manifest, draws, settings.context, settings.num_worst, settings.batch_size, ms_pacman
+    )
+    real = observe(
+        data, manifest, windows, filmed, moments, settings.control_horizon, ms_pacman, settings.seed
+    )  # fmt: skip
+    dreams = measure_dreams(model, windows, real.continuations, data.train_codes(), sampler, draws, settings.batch_size)
+    figures: dict[str, Figure] = one.figures | dreams.figures
+    figures |= measure_divergence(model, windows, dreams.imagined, draws, settings.batch_size, settings.seed)
+    if real.crossroads:
+        figures |= measure_control(model, data.tokenizer, real.crossroads, draws, ms_pacman)
+    dreamt = dreams.imagined[_rows(windows, filmed)]
+    screening = Screening(
+        real.footage.frames[:, 1:],
+        decode(data.tokenizer, filmed.target, "decoding real codes"),
+        decode(data.tokenizer, dreamt, "decoding dreams"),
+    )
+    figures |= measure_game(screening, real.footage, filmed.episode, manifest.rgb(), draws, ms_pacman)
+    card = Scorecard(
+        {name: Reading.of(figure) for name, figure in figures.items()},
+        one.state_names,
+        measure_cost(model, data.codes.device),
+        {
+            "seed": settings.seed,
+            "device": str(data.codes.device),
+            "threads": torch.get_num_threads(),
+            "ceiling": "emulator" if real.continuations is not None else "a perfect prediction (no emulator)",
+            "held_out_episodes": len(data.split.val),
+            "action_names": list(manifest.action_names),
+            "settings": asdict(settings),
+            **about,
+        },
+    )
+    samples = {name: figure.samples for name, figure in figures.items()}
+    return Measurement(card, samples, filmed, screening, dreamt, one.confusion, one.worst, manifest.rgb())
+
+
+def check_model(model: WorldModel, data: LatentDataModule, manifest: Manifest) -> None:
+    """Refuse a world model that was made for other codes or another game.
+
+    Raises:
+        ValueError: says what differs.
+    """
+    wanted = {
+        "grid": (tuple(model.grid_shape), tuple(data.tokenizer.grid_shape)),
+        "codebook size": (model.codebook_size, data.tokenizer.codebook_size),
+        "number of actions": (model.num_actions, manifest.num_actions),
+    }
+    for what, (of_model, of_data) in wanted.items():
+        if of_model != of_data:
+            raise ValueError(
+                f"the world model was made for a {what} of {of_model}, the tokenizer and the episodes in {data.folder} "
+                f"have {of_data}: measure it on episodes of its own game, with its own tokenizer"
+            )
+
+
+def _rows(windows: Windows, chosen: Windows) -> Tensor:
+    """Numbers of the chosen windows."""
+    pairs = list(zip(windows.episode.tolist(), windows.step.tolist(), strict=True))
+    return torch.tensor([pairs.index(pair) for pair in zip(chosen.episode.tolist(), chosen.step.tolist(), strict=True)])

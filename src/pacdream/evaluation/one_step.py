@@ -1,0 +1,160 @@
+"""One step ahead of every held-out grid, from real codes: overall, by position, in rare states, and what went worst."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from pacdream.data.episode_store import Manifest
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.code_score import CodeScore, PositionScore, code_counts, code_figures
+from pacdream.evaluation.episode_metric import EpisodeMetric, Estimate, Figure, prefixed
+from pacdream.evaluation.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
+from pacdream.evaluation.states import rare_states
+from pacdream.evaluation.windows import Windows, held_out_episodes
+from pacdream.rollout.imagine import teacher_force
+from pacdream.rollout.sampler import Greedy
+from pacdream.world_model.base import WorldModel
+
+_TILE = 32
+"""Steps predicted after each context: long enough that showing the context again costs little."""
+
+_SAME_EVENT = 30
+"""Surprises fewer steps apart than this are one event."""
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """A step that the model gave little probability to."""
+
+    bits: float
+    episode: int
+    """Rank among the held-out episodes."""
+    step: int
+    """Number of the frame that was to be predicted."""
+    present: Tensor
+    """(h, w) the grid before it."""
+    target: Tensor
+    """(h, w)."""
+    predicted: Tensor
+    """(h, w)."""
+
+
+@dataclass(frozen=True)
+class OneStep:
+    """What ``measure_one_step`` finds."""
+
+    figures: dict[str, Figure]
+    state_names: list[str]
+    """Labels of the axis of the figures ``state/…``."""
+    confusion: Tensor
+    """(K, K) how often each code (row) was predicted as each (column)."""
+    worst: list[Surprise]
+    """The most surprising steps, worst first."""
+
+
+class StateScore(EpisodeMetric):
+    """``code_figures`` in each of S states of the game, and of copying."""
+
+    def __init__(self, num_episodes: int, num_states: int) -> None:
+        super().__init__(num_episodes, (num_states, 6))
+
+    def update(self, counts: Tensor, states: Tensor, episode: Tensor) -> None:
+        """Add ``code_counts`` (B, 5) of steps that are in the states (B, S) bool."""
+        steps = torch.cat([torch.ones_like(counts[:, :1]), counts], 1)
+        self.add(states[..., None] * steps[:, None], episode)
+
+    def figures(self, sums: Tensor) -> dict[str, Estimate]:
+        """Figures (..., S); ``n`` of the accuracy counts steps."""
+        steps, counts = sums[..., 0], sums[..., 1:]
+        total, changed = counts[..., 0], counts[..., 2]
+        figures = code_figures(counts)
+        copied = (total - changed) / total.clamp(min=1)
+        figures["copy"] = Estimate(torch.where(total > 0, copied, torch.nan), steps)
+        figures["accuracy"] = Estimate(figures["accuracy"].value, steps)
+        return figures
+
+
+def tiles(data: LatentDataModule, context: int) -> Iterator[tuple[Windows, Tensor]]:
+    """Windows that together predict every held-out grid that ``context`` others precede, one episode at a time.
+
+    With each comes (B, T) bool: predictions that no earlier window of the episode has made.
+    """
+    for rank, number in enumerate(data.split.val):
+        first, end = int(data.cache.starts[number]), int(data.cache.starts[number + 1])
+        targets = end - first - context
+        if targets < 1:
+            continue
+        length = min(_TILE, targets)
+        offsets = torch.arange(0, targets, length).clamp(max=targets - length)
+        fresh = torch.arange(length) >= (torch.arange(len(offsets)) * length - offsets)[:, None]
+        batch = data.windows(first + offsets, context + length - 1)
+        ranks = torch.full_like(offsets, rank)
+        yield Windows(batch.codes, batch.actions, ranks, offsets + context - 1, context), fresh
+
+
+def _apart(surprises: list[Surprise]) -> list[Surprise]:
+    """Worst first, leaving out those that are close to a worse one: they show the same event."""
+    kept: list[Surprise] = []
+    for one in sorted(surprises, key=lambda s: -s.bits):
+        if all(one.episode != other.episode or abs(one.step - other.step) > _SAME_EVENT for other in kept):
+            kept.append(one)
+    return kept
+
+
+@torch.inference_mode()
+def measure_one_step(
+    model: WorldModel,
+    data: LatentDataModule,
+    manifest: Manifest,
+    draws: Tensor,
+    context: int,
+    num_worst: int,
+    batch_size: int,
+    ms_pacman: bool,
+) -> OneStep:
+    """Predict every held-out grid from the real ones before it."""
+    episodes, size = len(data.split.val), model.codebook_size
+    score, positions = CodeScore(episodes), PositionScore(episodes, model.grid_shape)
+    likelihood, calibration = LikelihoodScore(episodes), CalibrationScore(episodes)
+    confusion = torch.zeros(size * size, dtype=torch.int64)
+    by_state: StateScore | None = None
+    names: list[str] = []
+    worst: list[Surprise] = []
+    recorded = held_out_episodes(data, manifest)
+    for windows, fresh in track(tiles(data, context), "one step ahead", total=episodes):
+        # Episodes too short for a context have no tile.
+        episode = next(item for item in recorded if item.rank == int(windows.episode[0])).episode
+        states = rare_states(episode, ms_pacman)
+        names, in_state = list(states), torch.from_numpy(np.stack(list(states.values()), -1))
+        by_state = by_state or StateScore(episodes, len(names))
+        for rows in torch.arange(len(windows.codes)).split(batch_size):
+            part, new = windows.pick(rows), fresh[rows]
+            steps = teacher_force(model, part.codes, part.actions, context, Greedy())
+            for t, step in enumerate(steps):
+                chosen = new[:, t].to(step.codes.device)
+                logits, predicted = step.logits[chosen], step.codes[chosen]
+                present, target = part.codes[chosen, context - 1 + t], part.codes[chosen, context + t]
+                rank, frame = part.episode[new[:, t]], part.step[new[:, t]] + 1 + t
+                bits = bits_per_frame(logits, target)
+                score.update(predicted, present, target, rank)
+                positions.update(predicted, present, target, rank)
+                likelihood.update(bits, rank)
+                calibration.update(logits, target, rank)
+                by_state.update(code_counts(predicted, present, target).cpu(), in_state[frame], rank)
+                confusion += torch.bincount((target * size + predicted).flatten().cpu(), minlength=size * size)
+                found = zip(bits.tolist(), rank.tolist(), frame.tolist(), present, target, predicted, strict=True)
+                worst = _apart([*worst, *(Surprise(*item) for item in found)])[:num_worst]
+    if by_state is None:
+        raise ValueError(f"no held-out episode has more than report.context={context} frames")
+    figures = {
+        **prefixed("one_step", score.with_intervals(draws)),
+        **prefixed("one_step", likelihood.with_intervals(draws)),
+        **prefixed("one_step", calibration.with_intervals(draws)),
+        **prefixed("position", positions.with_intervals(draws)),
+        **prefixed("state", by_state.with_intervals(draws)),
+    }
+    return OneStep(figures, names, confusion.view(size, size), worst)

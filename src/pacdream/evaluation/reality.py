@@ -1,0 +1,161 @@
+"""What the game itself did, and what else it could have done, at the moments where dreams begin."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from pacdream.data.episode_store import Manifest
+from pacdream.data.latent_cache import encode_episode
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.data.replay import Emulator
+from pacdream.env.atari import SavedState
+from pacdream.env.ram import MS_PACMAN, sprite_positions
+from pacdream.evaluation.control import NOWHERE, headings
+from pacdream.evaluation.windows import HeldOutEpisode, Windows, frames_of, held_out_episodes
+from pacdream.types import Episode
+
+log = logging.getLogger(__name__)
+DIRECTIONS = ("UP", "RIGHT", "LEFT", "DOWN")
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Frames and memory of G windows, from the present frame on."""
+
+    frames: NDArray[np.uint8]
+    """(G, 1 + T, H, W) palette indices."""
+    ram: NDArray[np.uint8]
+    """(G, 1 + T, 128)."""
+
+
+@dataclass(frozen=True)
+class Crossroads:
+    """M moments from which A actions were held in the emulator."""
+
+    moments: Windows
+    """M windows; only their context matters."""
+    actions: list[int]
+    """The A actions."""
+    futures: Tensor
+    """(M, A, T, h, w) codes of the real futures."""
+    headings: NDArray[np.int64]
+    """(M, A) where the player went by the console's memory, see ``control.headings``."""
+
+
+@dataclass(frozen=True)
+class Reality:
+    """All that is known of the game around the windows."""
+
+    footage: Footage
+    continuations: Tensor | None
+    """(B, T, h, w) codes of another real future of each window, same actions; none without the emulator."""
+    crossroads: Crossroads | None
+    """None if the emulator is not there, or the game has no directions."""
+
+
+class _Encoder:
+    """Turns the frames that follow known ones into codes."""
+
+    def __init__(self, data: LatentDataModule) -> None:
+        self._tokenizer, self._device = data.tokenizer.to(data.codes.device), data.codes.device
+        self._batch_size = data.encode_batch
+        self.history = data.tokenizer.num_frames - 1
+
+    @torch.inference_mode()
+    def __call__(self, before: NDArray[np.uint8], frames: NDArray[np.uint8]) -> Tensor:
+        """Codes (T, h, w) of frames (T, H, W) that come after the frames ``before`` (history, H, W)."""
+        joined = torch.from_numpy(np.concatenate([before, frames]))
+        codes = torch.cat(list(encode_episode(self._tokenizer, joined, self._device, self._batch_size)))
+        return codes[len(before) :].long()
+
+
+def observe(
+    data: LatentDataModule,
+    manifest: Manifest,
+    windows: Windows,
+    filmed: Windows,
+    moments: Windows,
+    control_horizon: int,
+    ms_pacman: bool,
+    seed: int,
+) -> Reality:
+    """Read the held-out episodes once, and play them again to branch off.
+
+    Args:
+        data: set up.
+        manifest: of its episodes.
+        windows: each gets another real continuation.
+        filmed: those whose frames are wanted.
+        moments: those from which every direction is held for ``control_horizon`` steps.
+        control_horizon: see there.
+        ms_pacman: the console's memory is that of Ms. Pac-Man.
+        seed: of the emulator's sticky actions.
+    """
+    encode = _Encoder(data)
+    emulator = _emulator(data.folder, manifest, seed)
+    actions = [manifest.action_names.index(name) for name in DIRECTIONS if name in manifest.action_names]
+    frames, ram, continuations, futures, real_headings = [], [], [], [], []
+    for item in track(held_out_episodes(data, manifest), "what else could happen", total=len(data.split.val)):
+        steps = filmed.steps_of(item.rank)
+        if steps:
+            frames.append(frames_of(item.episode, steps, 0, windows.horizon))
+            ram.append(item.episode.ram[np.array(steps)[:, None] + np.arange(windows.horizon + 1)])
+        own, own_moments = windows.steps_of(item.rank), set(moments.steps_of(item.rank))
+        if emulator is None or not own:
+            continue
+        try:
+            for step, state in zip(own, emulator.states(item.entry, item.episode, own), strict=True):
+                before = frames_of(item.episode, [step], max(0, encode.history - 1), 0)[0][: encode.history]
+                follow = item.episode.actions[step : step + windows.horizon].tolist()
+                continuations.append(encode(before, emulator.branch(state, follow).frames))
+                if step in own_moments and len(actions) > 1:
+                    branched = [_hold(emulator, encode, item, before, state, a, step, control_horizon) for a in actions]
+                    futures.append(torch.stack([codes for codes, _ in branched]))
+                    real_headings.append([heading if ms_pacman else NOWHERE for _, heading in branched])
+        except ValueError as error:
+            log.warning("no ceiling and no control: %s", error)
+            emulator = None
+    return Reality(
+        Footage(np.concatenate(frames), np.concatenate(ram)),
+        torch.stack(continuations).to(windows.codes.device) if emulator else None,
+        Crossroads(moments, actions, torch.stack(futures).to(windows.codes.device), np.array(real_headings))
+        if emulator and futures
+        else None,
+    )
+
+
+def _emulator(folder: Path, manifest: Manifest, seed: int) -> Emulator | None:
+    try:
+        return Emulator(folder, manifest, seed)
+    except ValueError as error:
+        log.warning("no ceiling and no control: %s", error)
+        return None
+
+
+def _hold(
+    emulator: Emulator,
+    encode: _Encoder,
+    item: HeldOutEpisode,
+    before: NDArray[np.uint8],
+    state: SavedState,
+    action: int,
+    step: int,
+    steps: int,
+) -> tuple[Tensor, int]:
+    """Hold one action: codes (T, h, w), and where the player went."""
+    branch = emulator.branch(state, [action] * steps)
+    return encode(before, branch.frames), _heading(item.episode, step, branch.ram[-1], branch.lives[-1])
+
+
+def _heading(episode: Episode, step: int, ram: NDArray[np.uint8], lives: np.uint8) -> int:
+    """Where the player went between a frame and the memory ``ram`` (128,) later; nowhere if it lost a life."""
+    if lives != episode.lives[step]:
+        return NOWHERE
+    moved = sprite_positions(ram, MS_PACMAN) - sprite_positions(episode.ram[step], MS_PACMAN)
+    return int(headings(moved))

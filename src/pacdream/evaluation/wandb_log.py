@@ -1,0 +1,65 @@
+"""The report in Weights & Biases: the same numbers and pictures, where the run's curves are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch.loggers import Logger, WandbLogger
+
+from pacdream.evaluation.measure import Measurement
+
+BY_HORIZON = {
+    "open_loop/accuracy": "open_loop/argmax/accuracy",
+    "open_loop/skill": "open_loop/argmax/skill",
+    "open_loop/changed_f1": "open_loop/argmax/changed_f1",
+    "open_loop/bits_per_frame": "open_loop/argmax/bits_per_frame",
+    "open_loop/copy_star": "baseline/copy_star",
+    "open_loop/ceiling": "baseline/ceiling",
+    "open_loop/pixel_accuracy": "game/dream/pixel_accuracy",
+    "open_loop/ms_pacman_error": "game/dream/ms_pacman/median",
+    "open_loop/divergence": "control/divergence",
+}
+"""What is plotted over the axis ``horizon``."""
+PICTURES = (
+    "accuracy_by_horizon",
+    "changed_codes",
+    "positions",
+    "calibration",
+    "game",
+    "control",
+    "confusion",
+    "dream",
+    "curves",
+)
+
+
+def log_report(
+    loggers: Sequence[Logger], step: int, headlines: Mapping[str, float], done: Measurement, folder: Path
+) -> None:
+    """Headlines to every logger; curves, pictures, videos, the page and the worst predictions to W&B."""
+    for logger in loggers:
+        logger.log_metrics(dict(headlines), step)
+        logger.save()
+        if isinstance(logger, WandbLogger):
+            _log_media(logger.experiment, headlines, done, folder)
+
+
+def _log_media(run: "wandb.Run", headlines: Mapping[str, float], done: Measurement, folder: Path) -> None:
+    run.define_metric("horizon", hidden=True)
+    run.define_metric("open_loop/*", step_metric="horizon")
+    card = done.card
+    known = {key: card.figures[name] for key, name in BY_HORIZON.items() if name in card.figures}
+    for h in range(1, done.windows.horizon + 1):
+        run.log({"horizon": h, **{key: float(reading.value[h - 1]) for key, reading in known.items()}})
+    run.summary.update(dict(headlines))
+    media: dict[str, Any] = {f"report/{name}": wandb.Image(str(folder / f"{name}.png")) for name in PICTURES}
+    media |= {
+        f"report/{path.stem}": wandb.Video(str(path), format="mp4") for path in sorted(folder.glob("dream_*.mp4"))
+    }
+    run.log({**media, "report/page": wandb.Html((folder / "report.html").read_text(), inject=False)})
+    worst = wandb.Table(columns=["bits", "episode", "step", "before, after, predicted"])
+    for i, surprise in enumerate(done.worst):
+        frames = wandb.Image(str(folder / f"worst_{i}.png"))
+        worst.add_data(surprise.bits, surprise.episode, surprise.step, frames)
+    run.log({"report/worst_predictions": worst})

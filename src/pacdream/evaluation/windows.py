@@ -1,0 +1,104 @@
+"""The stretches of held-out play that dreams are compared with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pacdream.data.episode_store import EpisodeEntry, Manifest, read_episode
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.types import Episode
+
+
+@dataclass(frozen=True)
+class Windows:
+    """B windows of ``context`` seen grids and ``horizon`` grids to predict."""
+
+    codes: Tensor
+    """(B, C + T, h, w) int64."""
+    actions: Tensor
+    """(B, C - 1 + T) int64; those from C - 1 on lead to the grids to predict."""
+    episode: Tensor
+    """(B,) rank of the window's episode among the held-out ones."""
+    step: Tensor
+    """(B,) number of the present frame, the last of the context, in its episode."""
+    context: int
+
+    @property
+    def present(self) -> Tensor:
+        """(B, 1, h, w) the last seen grid."""
+        return self.codes[:, self.context - 1 : self.context]
+
+    @property
+    def target(self) -> Tensor:
+        """(B, T, h, w) what happened."""
+        return self.codes[:, self.context :]
+
+    @property
+    def horizon(self) -> int:
+        """T."""
+        return self.codes.shape[1] - self.context
+
+    def pick(self, rows: Tensor) -> "Windows":
+        """Some of the windows."""
+        return Windows(self.codes[rows], self.actions[rows], self.episode[rows], self.step[rows], self.context)
+
+    def thinned(self, count: int) -> "Windows":
+        """At most ``count`` windows, evenly spread."""
+        return self.pick(evenly(len(self.codes), count))
+
+    def steps_of(self, episode: int) -> list[int]:
+        """Numbers of the present frames of one episode's windows, in order."""
+        return [int(step) for step in self.step[self.episode == episode]]
+
+
+def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: int) -> Windows:
+    """At most ``count`` windows, evenly spread over the held-out episodes.
+
+    Raises:
+        ValueError: no episode is long enough.
+    """
+    length = context + horizon - 1
+    starts = data.cache.window_starts(data.split.val, length)
+    if not len(starts):
+        longest = int((data.cache.starts[1:] - data.cache.starts[:-1])[list(data.split.val)].max())
+        raise ValueError(
+            f"report.context={context} and horizon={horizon} need episodes of {length + 1} frames, but the longest "
+            f"held-out one has {longest}: choose horizon={max(1, longest - context)} or less"
+        )
+    chosen = starts[evenly(len(starts), count)]
+    first_frames = data.cache.starts[list(data.split.val)]
+    episode = torch.searchsorted(first_frames, chosen, right=True) - 1
+    batch = data.windows(chosen, length)
+    return Windows(batch.codes, batch.actions, episode, chosen - first_frames[episode] + context - 1, context)
+
+
+def evenly(length: int, count: int) -> Tensor:
+    """At most ``count`` different numbers from 0 to ``length - 1``, evenly spread."""
+    return torch.linspace(0, length - 1, min(count, length)).long()
+
+
+@dataclass(frozen=True)
+class HeldOutEpisode:
+    """A held-out episode as it was recorded."""
+
+    rank: int
+    """Its place among the held-out episodes."""
+    entry: EpisodeEntry
+    episode: Episode
+
+
+def held_out_episodes(data: LatentDataModule, manifest: Manifest) -> Iterator[HeldOutEpisode]:
+    """Read the held-out episodes one at a time."""
+    for rank, number in enumerate(data.split.val):
+        entry = manifest.episodes[number]
+        yield HeldOutEpisode(rank, entry, read_episode(data.folder, entry, manifest.num_actions))
+
+
+def frames_of(episode: Episode, steps: list[int], before: int, after: int) -> NDArray[np.uint8]:
+    """Frames (B, before + 1 + after, H, W) around each step; the first frame stands for those before it."""
+    index = np.array(steps)[:, None] + np.arange(-before, after + 1)
+    return episode.frames[np.maximum(index, 0)]

@@ -1,0 +1,170 @@
+"""A finished run, opened from its folder or from a bare checkpoint."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from pacdream.runtime.checkpoints import load_model
+from pacdream.runtime.instantiate import build
+from pacdream.runtime.logging import wandb_logger
+from pacdream.runtime.provenance import check_same_data
+from pacdream.tokenizer.base import Tokenizer
+from pacdream.world_model.base import WorldModel
+
+if TYPE_CHECKING:
+    from pacdream.evaluation.metrics_file import Scorecard
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run left behind. The settings in its folder are instantiated: open runs of people you trust."""
+
+    folder: Path
+    """The run's folder; where a bare checkpoint lies."""
+    checkpoint: Path
+    config: DictConfig
+    """The settings it was trained with; those of the command for a bare checkpoint."""
+    bare: bool
+    """There is nothing but a checkpoint: no settings and no provenance."""
+
+    @property
+    def name(self) -> str:
+        """Experiment and time."""
+        return "/".join(self.folder.resolve().parts[-2:])
+
+    @property
+    def report(self) -> str | None:
+        """Which option of ``conf/report`` it was trained with; a bare checkpoint is taken for a world model."""
+        if self.bare:
+            return "world_model"
+        choices = OmegaConf.load(self.folder / ".hydra" / "hydra.yaml").hydra.runtime.choices
+        found: str | None = choices.get("report")
+        return None if found in (None, "null") else found
+
+    def model(self, device: torch.device | str = "cpu") -> WorldModel:
+        """Its world model, frozen."""
+        return load_model(self.checkpoint, WorldModel, device)  # type: ignore[type-abstract]
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer it lives behind, frozen."""
+        tokenizer: Tokenizer = build(self.config.tokenizer)
+        return tokenizer
+
+    def data(self, episodes: str | None = None) -> Any:
+        """Its data module, set up; of ``episodes`` recorded elsewhere all are held out.
+
+        Raises:
+            ValueError: the run was trained on other episodes, or behind another tokenizer, than are there now.
+        """
+        own = self.config.data
+        elsewhere = episodes is not None and Path(episodes).resolve() != Path(own.episodes).resolve()
+        if elsewhere:
+            own = OmegaConf.merge(self.config, {"data": {"episodes": episodes, "val_fraction": 1.0}}).data
+        data = build(own)
+        identities = data.identities()
+        check_same_data(self.folder, {"tokenizer": identities["tokenizer"]} if elsewhere else identities)
+        self._check_checkpoint(identities)
+        data.prepare_data()
+        data.setup("validate")
+        return data
+
+    def scorecard(self) -> "Scorecard":
+        """What evaluation found."""
+        from pacdream.evaluation.metrics_file import read_scorecard
+
+        return read_scorecard(self.folder / "report" / "metrics.json")
+
+    def loggers(self) -> list[Logger]:
+        """Loggers that go on writing where the run's own did; none if that is not known."""
+        path = self.folder / "wandb.json"
+        if not path.is_file():
+            return []
+        return [wandb_logger(**json.loads(path.read_text()), save_dir=self.config.paths.outputs)]
+
+    @property
+    def global_step(self) -> int:
+        """Optimizer steps behind the checkpoint, 0 if it does not say."""
+        return int(self._header.get("global_step", 0))
+
+    @property
+    def _header(self) -> dict[str, Any]:
+        if self.checkpoint.suffix == ".safetensors":
+            return {}
+        found: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        return found
+
+    def _check_checkpoint(self, identities: dict[str, str]) -> None:
+        """Refuse a checkpoint that says that it was trained behind another tokenizer."""
+        made_from = self._header.get("made_from", {})
+        trained, here = made_from.get("tokenizer"), identities["tokenizer"]
+        if trained is not None and trained != here:
+            raise ValueError(
+                f"{self.checkpoint} was trained behind another tokenizer ({trained[:12]}…) than the one here "
+                f"({here[:12]}…): its codes mean something else; choose it with tokenizer.checkpoint=<file>"
+            )
+
+
+def open_run(path: str | Path, default: DictConfig | None = None, checkpoint: str | None = None) -> Run:
+    """Open a run.
+
+    Args:
+        path: its folder, a folder of runs of which the newest finished one is taken, or a checkpoint.
+        default: settings for a checkpoint that is not in the folder of a run.
+        checkpoint: instead of the run's best.
+
+    Raises:
+        ValueError: none of these.
+    """
+    path = Path(path)
+    if path.is_file():
+        folder = path.parent.parent
+        if _is_run(folder):
+            return Run(folder, path, _settings(folder), bare=False)
+        if default is None:
+            raise ValueError(f"{path} is not in the folder of a run, so nothing says which data belong to it")
+        return Run(path.parent, path, default, bare=True)
+    folder = path if _is_run(path) else newest_run(path)
+    weights = Path(checkpoint) if checkpoint else folder / "checkpoints" / "best.ckpt"
+    if not weights.is_file():
+        raise ValueError(f"run={folder} is not the folder of a finished run: there is no {weights}")
+    return Run(folder, weights, _settings(folder), bare=False)
+
+
+def newest_run(folder: Path) -> Path:
+    """The newest finished run in a folder of runs.
+
+    Raises:
+        ValueError: there is none.
+    """
+    finished = [p for p in folder.glob("*") if _is_run(p) and (p / "checkpoints" / "best.ckpt").is_file()]
+    if not finished:
+        raise ValueError(
+            f"run={folder} is neither the folder of a finished run (there is no {folder / '.hydra' / 'config.yaml'}), "
+            "nor a folder with finished runs in it, nor a checkpoint"
+        )
+    return max(finished, key=lambda p: (p / "checkpoints" / "best.ckpt").stat().st_mtime)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / ".hydra" / "config.yaml").is_file()
+
+
+def _settings(folder: Path) -> DictConfig:
+    """A run's settings, its relative paths found again whatever folder this command runs in."""
+    config = OmegaConf.load(folder / ".hydra" / "config.yaml")
+    hydra = folder / ".hydra" / "hydra.yaml"
+    cwd = Path(OmegaConf.load(hydra).hydra.runtime.cwd) if hydra.is_file() else Path.cwd()
+    assert isinstance(config, DictConfig)
+    # outputs/train/<name>/<time>: where the run lies now counts more than where it was made.
+    around = folder.resolve().parents[2]
+    config.paths.outputs = str(around if (around / "episodes").is_dir() else cwd / config.paths.outputs)
+    for group, key in (("data", "episodes"), ("tokenizer", "checkpoint")):
+        value = (config.get(group) or {}).get(key)
+        if value and not Path(value).exists():
+            config[group][key] = str(cwd / value)
+    return config
