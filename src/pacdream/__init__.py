@@ -1,3 +1,20 @@
 """pacdream: a latent-space world-model lab for Atari games."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pacdream.runtime.run import Run
+
 __version__ = "0.1.0"
+
+
+def load_run(path: str | Path) -> "Run":
+    """Open a training run: its folder, or a folder of runs, of which the newest finished one is taken.
+
+    Raises:
+        ValueError: there is no finished run.
+    """
+    from pacdream.runtime.run import open_run  # here: recording processes import this package and need no torch
+
+    return open_run(path)

@@ -97,3 +97,5 @@ class Rollout:
 
     codes: Tensor
     """(B, T, h, w) int64; ``codes[:, t]`` is the world after ``t + 1`` imagined steps."""
+    actions: Tensor
+    """(B, T) int64; ``actions[:, t]`` led to ``codes[:, t]``."""

@@ -59,13 +59,18 @@ class Reality:
     """None if the emulator is not there, or the game has no directions."""
 
 
-class _Encoder:
+class Encoder:
     """Turns the frames that follow known ones into codes."""
 
     def __init__(self, data: LatentDataModule) -> None:
+        """With the tokenizer of ``data``, on its device."""
         self._tokenizer, self._device = data.tokenizer.to(data.codes.device), data.codes.device
         self._batch_size = data.encode_batch
         self.history = data.tokenizer.num_frames - 1
+
+    def before(self, episode: Episode, step: int) -> NDArray[np.uint8]:
+        """Frames (history, H, W) that the tokenizer must see beside those that follow frame ``step``."""
+        return frames_of(episode, [step], max(0, self.history - 1), 0)[0][: self.history]
 
     @torch.inference_mode()
     def __call__(self, before: NDArray[np.uint8], frames: NDArray[np.uint8]) -> Tensor:
@@ -73,6 +78,40 @@ class _Encoder:
         joined = torch.from_numpy(np.concatenate([before, frames]))
         codes = torch.cat(list(encode_episode(self._tokenizer, joined, self._device, self._batch_size)))
         return codes[len(before) :].long()
+
+
+@dataclass(frozen=True)
+class Future:
+    """What really happened in B windows."""
+
+    frames: NDArray[np.uint8]
+    """(B, T, H, W) palette indices."""
+    codes: Tensor
+    """(B, T, h, w)."""
+
+
+def recorded_future(data: LatentDataModule, manifest: Manifest, windows: Windows) -> Future:
+    """The future that was recorded."""
+    items = [(item, windows.steps_of(item.rank)) for item in held_out_episodes(data, manifest)]
+    frames = [frames_of(item.episode, steps, 0, windows.horizon)[:, 1:] for item, steps in items if steps]
+    return Future(np.concatenate(frames), windows.target)
+
+
+def played_future(data: LatentDataModule, manifest: Manifest, windows: Windows, actions: Tensor, seed: int) -> Future:
+    """The future that other actions (B, T) lead to, played in the emulator.
+
+    Raises:
+        ValueError: the emulator cannot reach the moments in which the windows begin.
+    """
+    emulator, encode = Emulator(data.folder, manifest, seed), Encoder(data)
+    rows = iter(actions.tolist())
+    frames, codes = [], []
+    for item in held_out_episodes(data, manifest):
+        steps = windows.steps_of(item.rank)
+        for step, state in zip(steps, emulator.states(item.entry, item.episode, steps) if steps else (), strict=True):
+            frames.append(emulator.branch(state, next(rows)).frames)
+            codes.append(encode(encode.before(item.episode, step), frames[-1]))
+    return Future(np.stack(frames), torch.stack(codes).to(actions.device))
 
 
 def observe(
@@ -97,7 +136,7 @@ def observe(
         ms_pacman: the console's memory is that of Ms. Pac-Man.
         seed: of the emulator's sticky actions.
     """
-    encode = _Encoder(data)
+    encode = Encoder(data)
     emulator = _emulator(data.folder, manifest, seed)
     actions = [manifest.action_names.index(name) for name in DIRECTIONS if name in manifest.action_names]
     frames, ram, continuations, futures, real_headings = [], [], [], [], []
@@ -111,7 +150,7 @@ def observe(
             continue
         try:
             for step, state in zip(own, emulator.states(item.entry, item.episode, own), strict=True):
-                before = frames_of(item.episode, [step], max(0, encode.history - 1), 0)[0][: encode.history]
+                before = encode.before(item.episode, step)
                 follow = item.episode.actions[step : step + windows.horizon].tolist()
                 continuations.append(encode(before, emulator.branch(state, follow).frames))
                 if step in own_moments and len(actions) > 1:
@@ -140,7 +179,7 @@ def _emulator(folder: Path, manifest: Manifest, seed: int) -> Emulator | None:
 
 def _hold(
     emulator: Emulator,
-    encode: _Encoder,
+    encode: Encoder,
     item: HeldOutEpisode,
     before: NDArray[np.uint8],
     state: SavedState,

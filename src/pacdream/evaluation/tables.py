@@ -80,7 +80,8 @@ def headline(card: Scorecard) -> str:
     area, half = card.figures["open_loop/argmax/skill_area"], card.scalar("open_loop/argmax/steps_until_half_skill")
     first = (
         f"Skill over the first 15 imagined steps is {float(area.value):.2f} "
-        f"[{float(area.low):.2f}, {float(area.high):.2f}] (0 copies, 1 is {card.about['ceiling']}); it stays above one half for {half:.0f} step(s)."
+        f"[{float(area.low):.2f}, {float(area.high):.2f}] (0 copies, 1 is {card.about['ceiling']}); "
+        f"it stays above one half for {half:.0f} step(s)."
     )
     second = (
         f"One step ahead {card.scalar('one_step/accuracy'):.1%} of the codes are right, and of those that change "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pacdream.rollout.actor import Actor
 from pacdream.rollout.sampler import Greedy
 from pacdream.types import Rollout
 from pacdream.world_model.base import WorldModel
@@ -22,30 +23,42 @@ class Prediction:
     """(B, h, w, K)."""
     codes: Tensor
     """(B, h, w) the grid that was made of them."""
+    actions: Tensor
+    """(B,) that led to it."""
 
 
 @torch.inference_mode()
-def imagine(model: WorldModel, context: Tensor, actions: Tensor, sample: Sampler | None = None) -> Rollout:
-    """Imagine one future per row of the batch.
+def imagine(
+    model: WorldModel,
+    context: Tensor,
+    actions: Tensor,
+    sample: Sampler | None = None,
+    actor: Actor | None = None,
+    horizon: int = 0,
+) -> Rollout:
+    """Imagine one future per row of the batch, without gradient.
 
     Args:
         model: any world model.
         context: (B, C, h, w) real grids, the last being the present.
-        actions: (B, C - 1 + T): the actions between the context's grids, then those of the T imagined steps.
+        actions: (B, C - 1 + N): the actions between the context's grids, then those of N imagined steps.
         sample: turns logits into codes; the most likely code if there is none.
+        actor: chooses the actions of ``horizon`` further steps, seeing the imagined codes.
+        horizon: see there.
 
     Returns:
-        T imagined grids.
+        T = N + ``horizon`` imagined grids, and the actions that led to them.
 
     Raises:
         ValueError: an action or a code that the model does not have, or no step to imagine.
     """
-    return Rollout(torch.stack([step.codes for step in dream(model, context, actions, sample or Greedy())], 1))
+    steps = list(_unroll(model, context, actions, sample or Greedy(), None, actor, horizon))
+    return Rollout(torch.stack([step.codes for step in steps], 1), torch.stack([step.actions for step in steps], 1))
 
 
 def dream(model: WorldModel, context: Tensor, actions: Tensor, sample: Sampler) -> Iterator[Prediction]:
     """The steps of ``imagine``, one by one: each goes on from the grid before it."""
-    return _unroll(model, context, actions, sample, real=None)
+    return _unroll(model, context, actions, sample)
 
 
 def teacher_force(
@@ -56,27 +69,37 @@ def teacher_force(
 
 
 def _unroll(
-    model: WorldModel, context: Tensor, actions: Tensor, sample: Sampler, real: Tensor | None
+    model: WorldModel,
+    context: Tensor,
+    actions: Tensor,
+    sample: Sampler,
+    real: Tensor | None = None,
+    actor: Actor | None = None,
+    horizon: int = 0,
 ) -> Iterator[Prediction]:
     """Show the model the context, then ask it step by step, showing it its own grids or the ``real`` ones."""
     _check_range("action", actions, model.num_actions)
     _check_range("code", context, model.codebook_size)
-    length = context.shape[1]
-    if actions.shape[1] < length:
-        raise ValueError(f"{actions.shape[1]} actions leave no step to imagine after a context of {length}")
+    length, given = context.shape[1], actions.shape[1]
+    end = given + (horizon if actor else 0)
+    if end < length:
+        raise ValueError(f"{given} actions leave no step to imagine after a context of {length}")
     codes, state = context[:, 0], model.initial_state(len(context), context.device)
-    for t in range(actions.shape[1]):
+    for t in range(end):
         if t < length:
             codes = context[:, t]
         elif real is not None:
             codes = real[:, t]
-        output, state = model.step(codes, actions[:, t], state)
+        action = actor(codes) if actor and t >= given else actions[:, t]
+        output, state = model.step(codes, action, state)
         if t >= length - 1:
             codes = sample(output.logits)
-            yield Prediction(output.logits, codes)
+            yield Prediction(output.logits, codes, action)
 
 
 def _check_range(what: str, values: Tensor, size: int) -> None:
+    if not values.numel():
+        return
     low, high = int(values.min()), int(values.max())
     if low < 0 or high >= size:
         raise ValueError(f"{what} {low if low < 0 else high} is outside 0 to {size - 1}")

@@ -9,11 +9,14 @@ import torch
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
+import pacdream.runtime.resolvers  # noqa: F401 - a run's settings call them
+from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.runtime.checkpoints import load_model
 from pacdream.runtime.instantiate import build
 from pacdream.runtime.logging import wandb_logger
 from pacdream.runtime.provenance import check_same_data
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.types import Episode
 from pacdream.world_model.base import WorldModel
 
 if TYPE_CHECKING:
@@ -72,6 +75,17 @@ class Run:
         data.prepare_data()
         data.setup("validate")
         return data
+
+    def manifest(self) -> Manifest:
+        """What is known of its episodes without reading them."""
+        return read_manifest(Path(self.config.data.episodes))
+
+    def episode(self, number: int) -> Episode:
+        """One of its episodes."""
+        manifest = self.manifest()
+        if not 0 <= number < len(manifest.episodes):
+            raise ValueError(f"episode {number} is none of 0 to {len(manifest.episodes) - 1}")
+        return read_episode(Path(self.config.data.episodes), manifest.episodes[number], manifest.num_actions)
 
     def scorecard(self) -> "Scorecard":
         """What evaluation found."""
