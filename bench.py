@@ -19,6 +19,7 @@ from pacdream.data.batches import GatheredDataset, gathered_loader
 from pacdream.data.collect import play_episode
 from pacdream.data.episode_store import write_episode
 from pacdream.data.latent_cache import encode_episode
+from pacdream.evaluation.cost import frames_per_second, timed
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.runtime.checkpoints import build_model
 from pacdream.runtime.entry_point import entry_point
@@ -42,6 +43,7 @@ def main(config: DictConfig) -> None:
     results |= bench_recording(config)
     results |= bench_encoding(config, device)
     results |= bench_training(config, device)
+    results |= bench_rollouts(config, device)
     for name, value in results.items():
         log.info("%-44s %s", name, f"{value:.4g}" if isinstance(value, float) else value)
     write_json(Path(config.paths.outputs) / "bench.json", results)
@@ -98,11 +100,7 @@ def bench_training(config: DictConfig, device: torch.device) -> dict[str, float]
         through.append(steps * batch_size / lightning_loop(config, gather))
         ratios.append(through[-1] / bare[-1])
     # Forward and backward are three products; 2 FLOP per weight and position, embeddings are look-ups.
-    weights = sum(
-        p.numel()
-        for n, p in build_model(config.world_model, FACTS).named_parameters()
-        if "weight" in n and "embedding" not in n
-    )
+    weights = matrix_weights(build_model(config.world_model, FACTS))
     gflops = statistics.median(bare) * 35 * weights * 6 / 1e9
     return {
         "training_bare_transitions_per_second": statistics.median(bare),
@@ -110,6 +108,22 @@ def bench_training(config: DictConfig, device: torch.device) -> dict[str, float]
         "training_lightning_over_bare": statistics.median(ratios),
         "training_bare_over_matrix_limit": gflops / matrix_gflops(device),
     }
+
+
+def bench_rollouts(config: DictConfig, device: torch.device) -> dict[str, float]:
+    """Imagined frames/s of the baseline at growing batches, and what share of the matrix limit the best one reaches."""
+    model = build_model(config.world_model, FACTS).to(device).eval()
+    speeds = {batch: frames_per_second(model, batch, device) for batch in config.rollout_batches}
+    limit = matrix_gflops(device) * 1e9 / (35 * matrix_weights(model) * 2)
+    return {f"rollout_frames_per_second_batch_{batch}": speed for batch, speed in speeds.items()} | {
+        "rollout_best_over_matrix_limit": max(speeds.values()) / limit
+    }
+
+
+def matrix_weights(model: torch.nn.Module) -> int:
+    """Weights that take part in products at every position: all but biases and embeddings, which are looked up."""
+    named = model.named_parameters()
+    return sum(p.numel() for name, p in named if "weight" in name and "embedding" not in name)
 
 
 def bare_loop(config: DictConfig, gather: Callable[[Tensor], LatentBatch], device: torch.device) -> float:
@@ -160,17 +174,6 @@ def lightning_loop(config: DictConfig, gather: Callable[[Tensor], LatentBatch]) 
             enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
         ).fit(module, loader)  # fmt: skip
     return watch.seconds
-
-
-def timed(work: Callable[[], Any], device: torch.device) -> float:
-    """Seconds that ``work`` takes."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -42,7 +42,14 @@ def test_too_few_episodes_are_refused(num_episodes):
         split_episodes(num_episodes, 0.2, seed=0)
 
 
-@pytest.mark.parametrize("val_fraction", [-0.1, 0.0, 1.0, 1.5, float("nan")])
+@pytest.mark.parametrize("val_fraction", [-0.1, 0.0, 1.5, float("nan")])
 def test_fraction_outside_zero_to_one_is_refused(val_fraction):
     with pytest.raises(ValueError, match=rf"val_fraction={val_fraction} must lie between 0 and 1"):
         split_episodes(10, val_fraction, seed=0)
+
+
+@pytest.mark.parametrize("num_episodes", [1, 2, 7])
+def test_a_fraction_of_one_holds_out_all(num_episodes):
+    split = split_episodes(num_episodes, 1.0, seed=0)
+    assert split.val == tuple(range(num_episodes))
+    assert not split.train

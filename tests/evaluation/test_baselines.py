@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pacdream.evaluation.baselines import accuracy_by_horizon, copy, phase_copy, unigram
+from pacdream.evaluation.baselines import copy, phase_copy, unigram
 
 CONTEXT, HORIZON = 4, 9
 
@@ -51,11 +51,3 @@ def test_unigram_equals_a_naive_loop() -> None:
     for row in range(7):
         for column in range(5):
             assert most_frequent[row, column] == np.bincount(codes[:, row, column]).argmax()
-
-
-def test_accuracy_by_horizon_equals_a_naive_loop() -> None:
-    predicted, target = torch.randint(4, (2, 6, HORIZON, 7, 5)).numpy()
-    accuracy = accuracy_by_horizon(torch.from_numpy(predicted), torch.from_numpy(target))
-    for h in range(HORIZON):
-        right = sum(p == t for p, t in zip(predicted[:, h].flat, target[:, h].flat, strict=True))
-        assert accuracy[h] == pytest.approx(right / (6 * 35))

@@ -9,6 +9,9 @@ from torch.nn import functional as F  # noqa: N812
 from pacdream.types import State, WorldModelOutput
 from pacdream.world_model.base import WorldModel
 
+CERTAIN = 100.0
+"""A logit above zeros that leaves nothing to chance."""
+
 
 class ScriptedWorldModel(WorldModel):
     """Predicts ``rule(codes, actions)`` with certainty and remembers how many steps it has made."""
@@ -25,8 +28,39 @@ class ScriptedWorldModel(WorldModel):
     def step(self, codes: Tensor, actions: Tensor, state: State) -> tuple[WorldModelOutput, State]:
         self.check_inputs(codes, actions)
         self.steps_seen.append(int(state[0][0]))
-        logits = F.one_hot(self.rule(codes, actions), self.codebook_size).float()
-        return WorldModelOutput(logits), (state[0] + 1,)
+        return WorldModelOutput(self.certain(self.rule(codes, actions))), (state[0] + 1,)
+
+    def certain(self, codes: Tensor) -> Tensor:
+        """Logits (..., K) of codes (...)."""
+        return CERTAIN * F.one_hot(codes, self.codebook_size).float()
+
+
+class UniformWorldModel(ScriptedWorldModel):
+    """Believes in nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(stand_still)
+
+    def certain(self, codes: Tensor) -> Tensor:
+        return torch.zeros(*codes.shape, self.codebook_size)
+
+
+class Oracle(ScriptedWorldModel):
+    """Has read all windows (B, C + T, h, w), and is asked about them in their order, again and again."""
+
+    def __init__(self, codes: Tensor) -> None:
+        super().__init__(stand_still)
+        self.codes, self.asked = codes, 0
+
+    def initial_state(self, batch_size: int, device: torch.device) -> State:
+        rows = torch.arange(self.asked, self.asked + batch_size) % len(self.codes)
+        self.asked += batch_size
+        return (torch.zeros(batch_size, dtype=torch.int64), rows)
+
+    def step(self, codes: Tensor, actions: Tensor, state: State) -> tuple[WorldModelOutput, State]:
+        self.check_inputs(codes, actions)
+        times, rows = state
+        return WorldModelOutput(self.certain(self.codes[rows, times + 1])), (times + 1, rows)
 
 
 def count_up(codes: Tensor, actions: Tensor) -> Tensor:

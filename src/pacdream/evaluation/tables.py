@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pacdream.evaluation.metrics_file import Reading, Scorecard
 
 HORIZONS = (1, 2, 4, 8, 15, 30)
-PERCENT = {"psnr", "median", "p90", "bits_per_frame", "dots_too_many_eaten", "dots_too_few_eaten", "skill", "ece"}
+NOT_PERCENT = {
+    "psnr", "median", "p90", "bits_per_frame", "dots_too_many_eaten", "dots_too_few_eaten", "skill", "skill_area", "ece",
+}  # fmt: skip
 """Definitions that are not shown in percent."""
 
 
@@ -102,7 +104,7 @@ def cell(reading: Reading, name: str, index: int, intervals: bool = True) -> str
     if index >= len(reading.value) or math.isnan(reading.value[index]):
         return "–"
     definition = name.rsplit("/", 1)[-1]
-    scale, digits = (1, 2) if definition in PERCENT else (100, 1)
+    scale, digits = (1, 2) if definition in NOT_PERCENT else (100, 1)
     digits = 1 if definition in ("psnr", "bits_per_frame", "median", "p90") else digits
     shown = [f"{scale * values[index]:.{digits}f}" for values in (reading.value, reading.low, reading.high)]
     return f"{shown[0]} [{shown[1]}, {shown[2]}]" if intervals else shown[0]

@@ -1,14 +1,18 @@
 """Weights & Biases without an account."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+LONGEST_TAG = 64
+"""W&B refuses more characters."""
 
-def wandb_logger(project: str, save_dir: str, group: str, **settings: Any) -> WandbLogger:
+
+def wandb_logger(project: str, save_dir: str, group: str, tags: Sequence[str] = (), **settings: Any) -> WandbLogger:
     """A logger that is online only if ``WANDB_MODE`` says so or a key is known, and that never asks for one.
 
     ``settings`` go to ``wandb.init``; with the ``id`` of an earlier run they go on with it.
@@ -16,19 +20,40 @@ def wandb_logger(project: str, save_dir: str, group: str, **settings: Any) -> Wa
     Path(save_dir).mkdir(parents=True, exist_ok=True)
     mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
     quiet = wandb.Settings(quiet=True)  # the command says itself where to look
+    if tags:
+        settings["tags"] = [str(tag)[-LONGEST_TAG:] for tag in tags]  # of a dotted path the end says most
     return WandbLogger(
         project=project, save_dir=save_dir, group=group, mode=mode, log_model=False, settings=quiet, **settings
     )
 
 
 def address_of(logger: WandbLogger) -> dict[str, str]:
-    """What ``wandb_logger`` needs to go on with this logger's run."""
+    """What ``wandb_logger`` needs to go on with this logger's run.
+
+    Not its tags: the run keeps those it has if none are given, and given ones would replace what was added since.
+    """
     run = logger.experiment
-    return {"project": str(run.project), "group": str(run.group), "id": str(run.id), "resume": "allow"}
+    names = {"project": run.project, "group": run.group, "job_type": run.job_type, "id": run.id, "resume": "allow"}
+    return {name: str(value) for name, value in names.items()}
+
+
+def check_account() -> None:
+    """Check that something can be sent to W&B from here, without ever asking for a key.
+
+    Raises:
+        ValueError: no key is known, or it cannot be used.
+    """
+    try:
+        reason = "" if wandb.login(prompt=False) else "no key is known, or WANDB_MODE keeps everything here"
+    except (wandb.errors.Error, OSError) as error:
+        reason = " ".join(str(error).split())
+    if reason:
+        raise ValueError(f"this needs a W&B account ({reason}): log in once with `wandb login`")
 
 
 def _has_key() -> bool:
     try:
-        return bool(wandb.login(prompt=False))
-    except (wandb.errors.Error, OSError):  # a key, but no way to check it from here
+        check_account()
+    except ValueError:
         return False
+    return True

@@ -70,7 +70,9 @@ class Run:
             own = OmegaConf.merge(self.config, {"data": {"episodes": episodes, "val_fraction": 1.0}}).data
         data = build(own)
         identities = data.identities()
-        check_same_data(self.folder, {"tokenizer": identities["tokenizer"]} if elsewhere else identities)
+        if elsewhere:
+            identities.pop("episodes")
+        check_same_data(self.folder, identities)
         self._check_checkpoint(identities)
         data.prepare_data()
         data.setup("validate")
@@ -114,9 +116,9 @@ class Run:
 
     def _check_checkpoint(self, identities: dict[str, str]) -> None:
         """Refuse a checkpoint that says that it was trained behind another tokenizer."""
-        made_from = self._header.get("made_from", {})
-        trained, here = made_from.get("tokenizer"), identities["tokenizer"]
-        if trained is not None and trained != here:
+        here = identities.get("tokenizer", "")
+        trained = self._header.get("made_from", {}).get("tokenizer", here)
+        if trained != here:
             raise ValueError(
                 f"{self.checkpoint} was trained behind another tokenizer ({trained[:12]}…) than the one here "
                 f"({here[:12]}…): its codes mean something else; choose it with tokenizer.checkpoint=<file>"

@@ -1,0 +1,158 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pacdream.data.episode_store import EpisodeEntry, Manifest, read_episode
+from pacdream.data.replay import Branch, Emulator
+from pacdream.types import Episode
+from tests.runs import record_quickly
+
+STEPS = [0, 70, 80, 100]  # the intro ends at 65
+HORIZON = 20
+
+
+@pytest.fixture(scope="module")
+def certain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+    """Episodes without sticky actions: what was done decides what happens."""
+    folder = tmp_path_factory.mktemp("certain")
+    return folder, record_quickly(folder, {"repeat_action_probability": 0.0}, episodes=2)
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+    """One whole game, in few steps."""
+    folder = tmp_path_factory.mktemp("lost")
+    hurried = {"frameskip": 40, "pooling": "none", "late_share": 0.0, "repeat_action_probability": 0.0}
+    return folder, record_quickly(folder, hurried, episodes=1, max_steps=400)
+
+
+def read(folder: Path, manifest: Manifest, number: int) -> tuple[EpisodeEntry, Episode]:
+    entry = manifest.episodes[number]
+    return entry, read_episode(folder, entry, manifest.num_actions)
+
+
+def branches(folder: Path, manifest: Manifest, seed: int, number: int = 0) -> list[Branch]:
+    """From each of ``STEPS``, with the recorded actions."""
+    entry, episode = read(folder, manifest, number)
+    emulator = Emulator(folder, manifest, seed)
+    states = zip(STEPS, emulator.states(entry, episode, STEPS), strict=True)
+    return [emulator.branch(state, episode.actions[step : step + HORIZON].tolist()) for step, state in states]
+
+
+def equal(one: Branch, other: Branch) -> bool:
+    return all(np.array_equal(value, getattr(other, name)) for name, value in vars(one).items())
+
+
+def refusal(folder: Path, manifest: Manifest, episode: Episode) -> str:
+    with pytest.raises(ValueError, match="differs from the recording") as error:
+        list(Emulator(folder, manifest, 0).states(manifest.episodes[0], episode, STEPS))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_without_sticky_actions_a_branch_is_what_was_recorded(
+    certain: tuple[Path, Manifest], number: int, seed: int
+) -> None:
+    _, episode = read(*certain, number)
+    for step, branch in zip(STEPS, branches(*certain, seed, number), strict=True):
+        for name, recorded in (("frames", episode.frames), ("ram", episode.ram), ("lives", episode.lives)):
+            assert np.array_equal(getattr(branch, name), recorded[step + 1 : step + 1 + HORIZON])
+
+
+def test_episodes_with_sticky_actions_and_later_levels_are_reached_again(episodes: Path, manifest: Manifest) -> None:
+    emulator = Emulator(episodes, manifest, seed=0)
+    for number in (3, 0, 4):  # in any order
+        entry, episode = read(episodes, manifest, number)
+        assert len(list(emulator.states(entry, episode, [len(episode.actions)]))) == 1
+
+
+def test_states_come_in_order_and_know_the_action_that_led_there(episodes: Path, manifest: Manifest) -> None:
+    entry, episode = read(episodes, manifest, 0)
+    states = list(Emulator(episodes, manifest, seed=0).states(entry, episode, STEPS))
+    frames = [state.state.getFrameNumber() for state in states]
+    assert np.diff(frames).tolist() == [4 * steps for steps in np.diff(STEPS)]
+    assert [state.action for state in states] == [0, *(int(episode.actions[step - 1]) for step in STEPS[1:])]
+
+
+def test_only_the_seed_decides_the_noise(episodes: Path, manifest: Manifest) -> None:
+    drawn, again, other = (branches(episodes, manifest, seed, number=3) for seed in (3, 3, 4))
+    assert all(map(equal, drawn, again))
+    assert not all(map(equal, drawn, other))
+
+
+def test_two_branches_from_one_moment_have_noise_of_their_own(episodes: Path, manifest: Manifest) -> None:
+    emulator = Emulator(episodes, manifest, seed=0)
+    (state,) = emulator.states(*read(episodes, manifest, 3), [80])
+    drawn = [emulator.branch(state, [2, 3] * 10) for _ in range(3)]  # to and fro
+    assert not equal(drawn[0], drawn[1]) or not equal(drawn[0], drawn[2])
+
+
+def test_a_branch_does_not_depend_on_those_before_it(certain: tuple[Path, Manifest]) -> None:
+    entry, episode = read(*certain, 0)
+    emulator = Emulator(*certain, seed=0)
+    (state,) = emulator.states(entry, episode, [80])
+    alone = emulator.branch(state, [2] * HORIZON)
+    emulator.branch(state, [3] * HORIZON)
+    assert equal(emulator.branch(state, [2] * HORIZON), alone)
+
+
+def test_after_the_game_is_over_the_last_picture_stays(lost: tuple[Path, Manifest]) -> None:
+    entry, episode = read(*lost, 0)
+    steps = len(episode.actions)
+    assert episode.terminated[-1]
+    emulator = Emulator(*lost, seed=0)
+    (state,) = emulator.states(entry, episode, [steps - 2])
+    branch = emulator.branch(state, [*episode.actions[-2:].tolist(), 1, 2, 3])
+    assert np.array_equal(branch.frames[:2], episode.frames[-2:])
+    assert (branch.frames[2:] == branch.frames[1]).all()
+    assert (branch.ram[2:] == branch.ram[1]).all()
+    assert (branch.lives[1:] == episode.lives[-1]).all()
+
+
+def test_a_game_that_was_over_can_be_left_again(lost: tuple[Path, Manifest]) -> None:
+    entry, episode = read(*lost, 0)
+    emulator = Emulator(*lost, seed=0)
+    early, late = emulator.states(entry, episode, [40, len(episode.actions) - 1])
+    emulator.branch(late, [*episode.actions[-1:].tolist(), 1])
+    assert np.array_equal(emulator.branch(early, episode.actions[40:50].tolist()).frames, episode.frames[41:51])
+
+
+@pytest.mark.parametrize("settings", [{}, {"seed": 0}, {"env": {"_target_": "pacdream.env.atari.make_env"}}])
+def test_a_manifest_that_does_not_say_which_game_it_was_is_refused(
+    episodes: Path, manifest: Manifest, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"{episodes} does not say which game it was recorded with") as error:
+        Emulator(episodes, replace(manifest, settings=settings), seed=0)
+    assert "\n" not in str(error.value)
+
+
+def test_a_game_that_is_not_here_is_refused(episodes: Path, manifest: Manifest) -> None:
+    env = {**manifest.settings["env"], "id": "ALE/NoSuchGame-v5"}
+    with pytest.raises(ValueError, match="NoSuchGame") as error:
+        Emulator(episodes, replace(manifest, settings={**manifest.settings, "env": env}), seed=0)
+    assert "\n" not in str(error.value)
+
+
+def test_altered_frames_are_found_and_named(episodes: Path, manifest: Manifest) -> None:
+    _, episode = read(episodes, manifest, 0)
+    frames = episode.frames.copy()
+    frames[77, 100, 80] ^= 2
+    line = refusal(episodes, manifest, replace(episode, frames=frames))
+    assert f"playing {episodes / 'episode_000000.h5'} again differs from the recording at frame 77" in line
+    assert "\n" not in line
+
+
+def test_altered_actions_are_found(episodes: Path, manifest: Manifest) -> None:
+    _, episode = read(episodes, manifest, 0)
+    refusal(episodes, manifest, replace(episode, actions=(episode.actions + 3) % 9))
+
+
+def test_episodes_of_another_seed_are_found(episodes: Path, manifest: Manifest) -> None:
+    _, episode = read(episodes, manifest, 0)
+    refusal(episodes, replace(manifest, settings={**manifest.settings, "seed": 1}), episode)
+
+

@@ -1,0 +1,133 @@
+"""Whole commands inside the test process, made tiny: recordings, training runs, measurements."""
+
+import functools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from pacdream.data import collect
+from pacdream.data.episode_store import Manifest
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation import cost
+from pacdream.evaluation.measure import Measurement, Settings, measure
+from pacdream.rollout.sampler import Categorical
+from pacdream.runtime.checkpoints import build_model
+from pacdream.runtime.evaluate import evaluate
+from pacdream.runtime.train import train
+from pacdream.world_model.base import WorldModel
+from tests.conftest import EPISODES, ROOT, STEPS, TINY_GRU, compose_config, latent_data, pac_man_recording
+
+SMALL_REPORT = {
+    "horizon": 8, "num_windows": 6, "game_windows": 2, "control_moments": 3, "control_horizon": 3, "num_worst": 2,
+    "resamples": 50, "batch_size": 4,
+}  # fmt: skip
+SMALL = {
+    "data.batch_size": 2, "data.val_batch_size": 8, "data.max_val_frames": 4, "world_model.hidden_size": 16,
+    "tokenizer.widths": [8, 8, 8, 16], "report.strip_steps": 3, "report.num_videos": 1,
+    **{f"report.{name}": value for name, value in SMALL_REPORT.items()},
+}  # fmt: skip
+
+
+def small_overrides(config: DictConfig, episodes: Path, tokenizer: Path, outputs: Path) -> list[str]:
+    """What makes a run of ``config`` tiny: two steps, the test's episodes and tokenizer, nothing sent anywhere."""
+    overrides = [
+        "trainer=cpu", "trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.check_val_every_n_epoch=1",
+        "+trainer.limit_train_batches=2", "+trainer.limit_val_batches=1", "logger=csv", "callback.progress=null",
+        f"recording.output={episodes}", f"recording.episodes={EPISODES}", f"recording.max_steps={STEPS}",
+        "policy@recording.policy=held_random", f"paths.outputs={outputs}",
+    ]  # fmt: skip
+    changes = {**SMALL, "tokenizer.checkpoint": tokenizer}
+    return overrides + [f"{key}={value}" for key, value in changes.items() if has(config, key)]
+
+
+def has(config: DictConfig, key: str) -> bool:
+    parent, _, name = key.rpartition(".")
+    return name in (OmegaConf.select(config, parent) or {})
+
+
+@contextmanager
+def quick_cost() -> Iterator[None]:
+    """Speeds are measured once, not for seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cost, "frames_per_second", functools.partial(cost.frames_per_second, seconds=0.0))
+        yield
+
+
+@contextmanager
+def hydra_run(root: str, folder: Path, overrides: list[str]) -> Iterator[DictConfig]:
+    """The configuration of a command, and around it what ``@hydra.main`` sets up and leaves in its folder."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(root, [f"hydra.runtime.output_dir={folder}", *overrides], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    (folder / ".hydra").mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.masked_copy(config, ["hydra"]), folder / ".hydra" / "hydra.yaml")
+    with open_dict(config):
+        del config.hydra
+    OmegaConf.save(config, folder / ".hydra" / "config.yaml")
+    try:
+        yield config
+    finally:
+        HydraConfig.instance().cfg = None
+
+
+def trained(experiment: str, episodes: Path, tokenizer: Path, outputs: Path, *overrides: str) -> Path:
+    """The folder of a tiny training run."""
+    folder = outputs / "train" / experiment / "now"
+    chosen = [f"experiment={experiment}"]
+    small = small_overrides(compose_config("train", chosen), episodes, tokenizer, outputs)
+    with hydra_run("train", folder, [*chosen, *small, *overrides]) as config, quick_cost():
+        train(config)
+    return folder
+
+
+def evaluated(folder: Path, *overrides: str) -> Path:
+    """Run ``evaluate.py``, tiny, in a folder."""
+    small = [f"report.world_model.{name}={value}" for name, value in {**SMALL_REPORT, "num_videos": 1}.items()]
+    with hydra_run("evaluate", folder, [*small, *overrides]) as config, quick_cost():
+        evaluate(config)
+    return folder
+
+
+def record_quickly(folder: Path, env: dict[str, Any], **changes: Any) -> Manifest:
+    """A recording of changed games, without worker processes."""
+    recording = pac_man_recording(folder, **changes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collect, "ProcessPoolExecutor", lambda workers, *_, **__: ThreadPoolExecutor(workers))
+        recording.env.update(env)
+        return recording.record()
+
+
+def several_held_out(latents: LatentDataModule) -> LatentDataModule:
+    """The same episodes, three of the five held out."""
+    data = latent_data(latents.folder, latents.tokenizer, latents.cache_folder, val_fraction=0.6)
+    data.prepare_data()
+    data.setup("validate")
+    return data
+
+
+def untrained_gru(data: LatentDataModule) -> WorldModel:
+    """Always the same tiny one."""
+    torch.manual_seed(0)
+    model: WorldModel = build_model(OmegaConf.create(TINY_GRU), data.facts())
+    return model.eval()
+
+
+@functools.cache
+def tiny_measurement(latents: LatentDataModule) -> Measurement:
+    """Of an untrained GRU on three episodes; made once for all tests. Do not change it."""
+    data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
+    with quick_cost():
+        return measure(untrained_gru(data), data, Settings(**SMALL_REPORT, context=4, seed=0), sampler, ABOUT)
+
+
+ABOUT = {"checkpoint": "best.ckpt", "weights": "ff", "episodes": "ee", "tokenizer": "dd"}
