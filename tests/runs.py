@@ -37,6 +37,11 @@ SMALL = {
 }  # fmt: skip
 
 
+def known_bug(reason: str) -> pytest.MarkDecorator:
+    """A law that the package does not keep yet; whoever repairs it takes the mark away."""
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
 def small_overrides(config: DictConfig, episodes: Path, tokenizer: Path, outputs: Path) -> list[str]:
     """What makes a run of ``config`` tiny: two steps, the test's episodes and tokenizer, nothing sent anywhere."""
     overrides = [

@@ -76,7 +76,6 @@ def test_a_dot_under_a_sprite_is_not_judged(covered: str) -> None:
 @pytest.mark.parametrize(("pixels", "missing"), [(4, 0), (5, 1)])
 def test_more_than_half_a_dot_must_be_gone(pixels: int, missing: int) -> None:
     picture, (y, x) = maze(DOTS), DOTS[0]
-    picture[y : y + HEIGHT, x : x + WIDTH].flat[:pixels] = FLOOR
     patch = np.where(np.arange(HEIGHT * WIDTH) < pixels, FLOOR, SPRITE).reshape(HEIGHT, WIDTH)
     picture[y : y + HEIGHT, x : x + WIDTH] = patch
     assert counts(picture, maze(DOTS)) == [missing, 0]

@@ -13,6 +13,7 @@ from pacdream.evaluation.game import Screening, decode, measure_control, measure
 from pacdream.evaluation.measure import Measurement, Settings, check_model, measure
 from pacdream.evaluation.reality import Crossroads, Footage, observe
 from pacdream.evaluation.windows import Windows, held_out_windows
+from pacdream.rollout.imagine import imagine
 from pacdream.rollout.sampler import Categorical
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
@@ -215,6 +216,8 @@ def test_the_decoded_windows_belong_together(done: Measurement, latents: LatentD
     assert len(done.windows.codes) == len(done.dreamt_codes) == len(done.screening.real) == 2
     assert np.array_equal(done.screening.reconstructed, decode(latents.tokenizer, done.windows.target, "again"))
     assert np.array_equal(done.screening.dreamt, decode(latents.tokenizer, done.dreamt_codes, "again"))
+    dreamt = imagine(untrained_gru(latents), done.windows.codes[:, :CONTEXT], done.windows.actions)
+    assert torch.equal(done.dreamt_codes, dreamt.codes)
 
 
 def test_the_measurement_says_what_it_measured(done: Measurement, manifest: Manifest) -> None:

@@ -140,16 +140,6 @@ def test_another_game_has_no_headings(certain: World) -> None:
     assert (crossroads.headings == NOWHERE).all()
 
 
-def test_equal_seeds_see_equal_futures(sticky: World, of_sticky: Reality) -> None:
-    again = sticky.observe()
-    assert of_sticky.continuations is not None
-    assert of_sticky.crossroads is not None
-    assert again.continuations is not None
-    assert again.crossroads is not None
-    assert torch.equal(again.continuations, of_sticky.continuations)
-    assert torch.equal(again.crossroads.futures, of_sticky.crossroads.futures)
-
-
 @pytest.mark.parametrize("settings", [{}, {"seed": 1}], ids=["no game", "another seed"])
 def test_without_the_emulator_there_is_only_footage(
     sticky: World, of_sticky: Reality, settings: dict[str, int], caplog: pytest.LogCaptureFixture

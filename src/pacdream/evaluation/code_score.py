@@ -106,8 +106,10 @@ class SkillScore(EpisodeMetric):
             "skill": skill,
         }
         first = skill[..., :AREA_HORIZON]
-        above = (skill >= HALF).double()
-        over_all = {"skill_area": first.nanmean(-1), "steps_until_half_skill": above.cumprod(-1).sum(-1)}
+        unknown = skill.isnan()
+        above = ((skill >= HALF) | unknown).double()  # a horizon without skill decides nothing
+        steps = torch.where(unknown.all(-1), torch.nan, above.cumprod(-1).sum(-1))
+        over_all = {"skill_area": first.nanmean(-1), "steps_until_half_skill": steps}
         return {name: Estimate(value, total) for name, value in by_horizon.items()} | {
             name: Estimate(value, total.sum(-1)) for name, value in over_all.items()
         }

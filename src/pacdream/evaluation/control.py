@@ -17,7 +17,7 @@ NOWHERE, STILL = -1, 0
 
 def grid_distances(imagined: Tensor, real: Tensor) -> Tensor:
     """Share of codes that differ, (B, A, A, T), between imagined and real futures (B, A, T, h, w) of one moment."""
-    return (imagined[:, :, None] != real[:, None]).double().mean((-2, -1))
+    return (imagined[:, :, None] != real[:, None]).float().mean((-2, -1))
 
 
 def retrieval_hits(distances: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class MoveScore(EpisodeMetric):
         for dreamt, seen, true in zip(imagined[telling], decoded[telling], real[telling], strict=True):
             rows.append([1.0, (dreamt == true).mean(), (dreamt[:, None] == true).mean(), (seen == true).mean()])
         if rows:
-            self.add(torch.tensor(rows), episode[torch.from_numpy(telling)])
+            self.add(torch.tensor(rows, dtype=torch.float64), episode[torch.from_numpy(telling)])
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
         """Shares of the branches."""

@@ -79,9 +79,11 @@ def _unroll(
 ) -> Iterator[Prediction]:
     """Show the model the context, then ask it step by step, showing it its own grids or the ``real`` ones."""
     _check_range("action", actions, model.num_actions)
-    _check_range("code", context, model.codebook_size)
+    _check_range("code", context if real is None else real, model.codebook_size)
     length, given = context.shape[1], actions.shape[1]
-    end = given + (horizon if actor else 0)
+    if horizon and actor is None:
+        raise ValueError(f"nobody acts in the {horizon} further steps: give an actor")
+    end = given + horizon
     if end < length:
         raise ValueError(f"{given} actions leave no step to imagine after a context of {length}")
     codes, state = context[:, 0], model.initial_state(len(context), context.device)

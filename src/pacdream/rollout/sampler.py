@@ -26,7 +26,7 @@ class Categorical:
         Raises:
             ValueError: a temperature that is not positive, or fewer than one code to draw from.
         """
-        if temperature <= 0:
+        if not temperature > 0:
             raise ValueError(f"sampler.temperature={temperature} must be above 0 (sampler=greedy takes the likeliest)")
         if top_k is not None and top_k < 1:
             raise ValueError(f"sampler.top_k={top_k} must be at least 1, or null for all codes")
@@ -37,9 +37,10 @@ class Categorical:
         """Logits (..., K) to codes (...)."""
         logits = logits.float() / self.temperature
         if self.top_k is not None:
-            least = logits.topk(min(self.top_k, logits.shape[-1])).values[..., -1:]
-            logits = logits.masked_fill(logits < least, -torch.inf)
-        draws = torch.multinomial(logits.softmax(-1).flatten(0, -2), 1, generator=self._generator(logits.device))
+            values, codes = logits.topk(min(self.top_k, logits.shape[-1]))
+            logits = torch.full_like(logits, -torch.inf).scatter(-1, codes, values)
+        rows = logits.softmax(-1).reshape(-1, logits.shape[-1])
+        draws = torch.multinomial(rows, 1, generator=self._generator(logits.device))
         return draws.view(logits.shape[:-1])
 
     def _generator(self, device: torch.device) -> torch.Generator:
