@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.runtime.entry_point import entry_point
+from pacdream.runtime.entry_point import entry_point, take_literally
 from pacdream.runtime.evaluate import evaluate
 
 
@@ -15,4 +15,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    take_literally("run", "compare", "checkpoint", "episodes")
     main()

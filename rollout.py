@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.runtime.entry_point import entry_point
+from pacdream.runtime.entry_point import entry_point, take_literally
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="rollout")
@@ -16,4 +16,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    take_literally("run", "checkpoint", "episodes")
     main()

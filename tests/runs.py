@@ -1,7 +1,7 @@
 """Whole commands inside the test process, made tiny: recordings, training runs, measurements."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pacdream.data import collect
@@ -22,6 +23,7 @@ from pacdream.evaluation.measure import Measurement, Settings, measure
 from pacdream.rollout.sampler import Categorical
 from pacdream.runtime.checkpoints import build_model
 from pacdream.runtime.evaluate import evaluate
+from pacdream.runtime.files import write_json
 from pacdream.runtime.train import train
 from pacdream.world_model.base import WorldModel
 from tests.conftest import EPISODES, ROOT, STEPS, TINY_GRU, compose_config, latent_data, pac_man_recording
@@ -85,12 +87,12 @@ def hydra_run(root: str, folder: Path, overrides: list[str]) -> Iterator[DictCon
         HydraConfig.instance().cfg = None
 
 
-def trained(experiment: str, episodes: Path, tokenizer: Path, outputs: Path, *overrides: str) -> Path:
+def trained(experiment: str, episodes: Path, tokenizer: Path, outputs: Path) -> Path:
     """The folder of a tiny training run."""
     folder = outputs / "train" / experiment / "now"
     chosen = [f"experiment={experiment}"]
     small = small_overrides(compose_config("train", chosen), episodes, tokenizer, outputs)
-    with hydra_run("train", folder, [*chosen, *small, *overrides]) as config, quick_cost():
+    with hydra_run("train", folder, [*chosen, *small]) as config, quick_cost():
         train(config)
     return folder
 
@@ -101,6 +103,26 @@ def evaluated(folder: Path, *overrides: str) -> Path:
     with hydra_run("evaluate", folder, [*small, *overrides]) as config, quick_cost():
         evaluate(config)
     return folder
+
+
+@functools.cache
+def tiny_run(episodes: Path, tokenizer: Path) -> Path:
+    """The folder of a GRU's run; made once for all tests. Do not change it: copy it first."""
+    return trained("gru_baseline", episodes, tokenizer, episodes.parent / "outputs")
+
+
+class NotedReport:
+    """Notes what it is given instead of measuring."""
+
+    def __init__(self, horizon: int, **settings: Any) -> None:
+        self.horizon = horizon
+
+    def __call__(
+        self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
+    ) -> None:
+        known = {"checkpoint": str(checkpoint), "step": step, "loggers": len(loggers), "horizon": self.horizon}
+        held_out = {"episodes": str(data.folder), "train": data.split.train, "val": data.split.val}
+        write_json(folder / "report" / "noted.json", {**known, **held_out})
 
 
 def record_quickly(folder: Path, env: dict[str, Any], **changes: Any) -> Manifest:

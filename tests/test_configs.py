@@ -1,5 +1,6 @@
 import inspect
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -7,11 +8,17 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from pacdream.evaluation.measure import Settings
+from pacdream.evaluation.report import WorldModelReport
 from tests.conftest import ROOT, compose_config
 
 CONF = ROOT / "conf"
 NO_CHOICE = {"hydra", "experiment", "debug", "sweep"}
-PACKAGE = {"env": "env@recording.env", "policy": "policy@recording.policy"}
+PACKAGE = {
+    "env": "env@recording.env", "policy": "policy@recording.policy", "sampler": "sampler@report.sampler",
+}  # fmt: skip
+ROOTS = {"actor": "rollout"}
+"""Groups that are chosen for another command than train.py."""
 
 
 def names(group: str) -> list[str]:
@@ -19,7 +26,7 @@ def names(group: str) -> list[str]:
 
 
 def options() -> list[tuple[str, str]]:
-    """Every (group, option) that can be chosen for a training run."""
+    """Every (group, option) that can be chosen."""
     files = [path.relative_to(CONF).with_suffix("") for path in sorted(CONF.rglob("*.yaml"))]
     return [(str(file.parent), file.name) for file in files if len(file.parts) > 1 and file.parts[0] not in NO_CHOICE]
 
@@ -66,15 +73,38 @@ def test_every_experiment_composes_with_every_debug_option(experiment: str, debu
 
 @pytest.mark.parametrize(("group", "option"), options())
 def test_every_option_composes_and_has_settings_that_its_target_knows(group: str, option: str) -> None:
+    root, choice = ROOTS.get(group, "train"), f"{PACKAGE.get(group, group)}={option}"
     experiment = "vqvae" if group == "tokenizer/quantizer" else "gru_baseline"
-    choice = f"{PACKAGE.get(group, group)}={option}"
-    check_settings(compose_config("train", [f"experiment={experiment}", choice]))
+    check_settings(compose_config(root, [choice, *([f"experiment={experiment}"] if root == "train" else [])]))
 
 
 @pytest.mark.parametrize("root", [path.stem for path in sorted(CONF.glob("*.yaml"))])
 def test_every_command_has_a_configuration_that_composes(root: str) -> None:
     assert (ROOT / f"{root}.py").is_file()
     check_settings(compose_config(root, ["experiment=gru_baseline"] if root == "train" else []))
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+def test_every_command_that_dreams_can_choose_the_sampler(sampler: str) -> None:
+    target = OmegaConf.load(CONF / "sampler" / f"{sampler}.yaml")._target_
+    measured = compose_config("evaluate", [f"sampler@report.world_model.sampler={sampler}"])
+    trained = compose_config("train", ["experiment=gru_baseline", f"sampler@report.sampler={sampler}"])
+    dreamt = compose_config("rollout", [f"sampler={sampler}"])
+    assert measured.report.world_model.sampler._target_ == target
+    assert trained.report.sampler._target_ == target
+    assert dreamt.sampler._target_ == target
+
+
+def test_the_scorecard_has_every_setting_that_it_needs_and_no_other() -> None:
+    settings = OmegaConf.load(CONF / "report" / "world_model.yaml").keys() - {"defaults", "_target_"}
+    known = {*inspect.signature(WorldModelReport).parameters, *(field.name for field in fields(Settings))}
+    assert settings | {"sampler"} == known - {"settings"}
+
+
+@pytest.mark.parametrize("experiment", names("experiment"))
+def test_evaluation_measures_as_training_does(experiment: str) -> None:
+    trained = compose_config("train", [f"experiment={experiment}"]).report
+    assert trained in compose_config("evaluate", []).report.values()
 
 
 def test_the_experiment_must_be_chosen() -> None:

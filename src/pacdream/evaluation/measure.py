@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.baselines import BLINK_PERIOD
 from pacdream.evaluation.cost import measure_cost
 from pacdream.evaluation.dreams import measure_divergence, measure_dreams
 from pacdream.evaluation.episode_metric import Figure, draw_episodes
@@ -50,9 +51,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        wrong = [f"{name}={value}" for name, value in asdict(self).items() if value < (name != "seed")]
-        if wrong:
-            raise ValueError(f"report: {', '.join(wrong)} must be at least 1")
+        least = {"seed": 0, "context": BLINK_PERIOD}
+        for name, value in asdict(self).items():
+            if type(value) is not int or value < least.get(name, 1):
+                raise ValueError(f"{name}={value!r} must be a whole number of at least {least.get(name, 1)}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pacdream.evaluation.metrics_file import Reading, Scorecard
 
 HORIZONS = (1, 2, 4, 8, 15, 30)
 NOT_PERCENT = {
-    "psnr", "median", "p90", "bits_per_frame", "dots_too_many_eaten", "dots_too_few_eaten", "skill", "skill_area", "ece",
+    "psnr", "median", "p90", "bits_per_frame", "dots_too_many_eaten", "dots_too_few_eaten",
+    "skill", "skill_area", "ece",
 }  # fmt: skip
 """Definitions that are not shown in percent."""
 

@@ -1,6 +1,7 @@
 """Networks that rebuild themselves: a recipe of plain values travels with the weights."""
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -66,6 +67,8 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
         model.load_state_dict(state)
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"cannot load {path}: {error}") from error
+    except pickle.UnpicklingError as error:  # whose own text advises to execute it
+        raise ValueError(f"{path} is not a checkpoint of this project: it holds more than tensors") from error
     except Exception as error:  # whatever a damaged file makes a library raise, the user needs its name
         raise ValueError(f"{path} is damaged or not a checkpoint of this project: {_first_line(error)}") from error
     model.recipe = recipe

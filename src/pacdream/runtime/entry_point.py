@@ -14,6 +14,18 @@ import pacdream.runtime.resolvers  # noqa: F401 - the configuration calls them
 log = logging.getLogger(__name__)
 
 
+def take_literally(*keys: str) -> None:
+    """Quote the values of these command-line arguments, which are paths.
+
+    Hydra reads ``,`` and ``=`` in a value as its own, and the folders of a sweep are named by overrides full of both.
+    """
+    for i, argument in enumerate(sys.argv):
+        key, equals, value = argument.partition("=")
+        if equals and key in keys and value and value[0] not in "[\"'" and value != "null":
+            escaped = value.replace("'", "\\'")
+            sys.argv[i] = f"{key}='{escaped}'"
+
+
 def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictConfig], float | None]:
     """Wrap a Hydra main function so that a user's error ends in one line and exit code 1, and Ctrl-C in 130.
 

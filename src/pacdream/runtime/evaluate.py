@@ -25,8 +25,8 @@ def evaluate(config: DictConfig) -> None:
     if (config.run is None) == (config.compare is None):
         raise ValueError("say what to measure: run=<folder of a run or checkpoint>, or compare=<run>,<run>,…")
     if config.compare is not None:
-        paths = config.compare.split(",") if isinstance(config.compare, str) else config.compare
-        compare(find_runs([Path(str(path)) for path in paths]), here)
+        paths = split_paths(config.compare) if isinstance(config.compare, str) else map(Path, config.compare)
+        compare(find_runs(list(paths)), here)
         log.info("comparison: %s", here / "compare.html")
         return
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
@@ -39,6 +39,17 @@ def evaluate(config: DictConfig) -> None:
     finally:
         wandb.finish()
     log.info("report: %s", folder / "report")
+
+
+def split_paths(text: str) -> list[Path]:
+    """Paths separated by commas, some of which may hold commas themselves: the longest that exists is taken first."""
+    pieces, paths = text.split(","), []
+    while pieces:
+        candidates = [",".join(pieces[:count]) for count in range(len(pieces), 0, -1)]
+        chosen = next((path for path in candidates if Path(path).exists()), pieces[0])
+        paths.append(Path(chosen))
+        pieces = pieces[chosen.count(",") + 1 :]
+    return paths
 
 
 def _report(config: DictConfig, run: Run) -> Callable[..., object]:

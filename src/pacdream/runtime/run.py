@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 import pacdream.runtime.resolvers  # noqa: F401 - a run's settings call them
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
@@ -143,6 +144,7 @@ def open_run(path: str | Path, default: DictConfig | None = None, checkpoint: st
             return Run(folder, path, _settings(folder), bare=False)
         if default is None:
             raise ValueError(f"{path} is not in the folder of a run, so nothing says which data belong to it")
+        load_model(path, nn.Module)  # before anything is done for it
         return Run(path.parent, path, default, bare=True)
     folder = path if _is_run(path) else newest_run(path)
     weights = Path(checkpoint) if checkpoint else folder / "checkpoints" / "best.ckpt"
@@ -176,9 +178,9 @@ def _settings(folder: Path) -> DictConfig:
     hydra = folder / ".hydra" / "hydra.yaml"
     cwd = Path(OmegaConf.load(hydra).hydra.runtime.cwd) if hydra.is_file() else Path.cwd()
     assert isinstance(config, DictConfig)
-    # outputs/train/<name>/<time>: where the run lies now counts more than where it was made.
-    around = folder.resolve().parents[2]
-    config.paths.outputs = str(around if (around / "episodes").is_dir() else cwd / config.paths.outputs)
+    # <outputs>/train/<name>/<time>, in a sweep one deeper: where the run lies now counts more than where it was made.
+    around = (parent for parent in folder.resolve().parents[:5] if (parent / "episodes").is_dir())
+    config.paths.outputs = str(next(around, cwd / config.paths.outputs))
     for group, key in (("data", "episodes"), ("tokenizer", "checkpoint")):
         value = (config.get(group) or {}).get(key)
         if value and not Path(value).exists():
