@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 from tests.conftest import ROOT
+from tests.runs import tiny_run
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -29,13 +31,20 @@ def test_it_defines_nothing(path: Path) -> None:
     assert "lambda" not in source
 
 
+@pytest.fixture
+def beside_outputs(episodes: Path, tokenizer_path: Path) -> Path:
+    """A folder beside the ``outputs`` of a tiny run, where the notebooks would be."""
+    outputs = tiny_run(episodes, tokenizer_path).parents[2]
+    (outputs.parent / "notebooks").mkdir(exist_ok=True)
+    return outputs.parent / "notebooks"
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_from_top_to_bottom(path: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From ``<outputs>/../notebooks``, as Jupyter would."""
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    beside = run_folder.parents[3] / "notebooks"
-    beside.mkdir(exist_ok=True)
-    monkeypatch.chdir(beside)
+def test_it_runs_from_top_to_bottom(path: Path, beside_outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plt.switch_backend("Agg")
+    monkeypatch.chdir(beside_outputs)
     names: dict[str, object] = {}
     for number, cell in enumerate(code_cells(path)):
         exec(compile("".join(cell["source"]), f"{path.name}[{number}]", "exec"), names)
+    plt.close("all")

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 
 from pacdream.evaluation.compare import COMPARED, PLOTTED, compare, find_runs, short_names
 from pacdream.evaluation.metrics_file import Reading, Scorecard, write_scorecard
-from tests.runs import known_bug
 
 RESAMPLES, HORIZON = 60, 8
 FIGURES = {name for name, _ in COMPARED.values()} | set(PLOTTED)
@@ -92,7 +91,8 @@ def test_the_comparison_is_a_table_a_picture_and_a_page(tmp_path: Path) -> None:
 def test_a_figure_that_a_run_lacks_is_a_dash(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b")]
     figures = {"one_step/accuracy": Reading(*(np.array(0.5),) * 4)}
-    write_scorecard(runs[1] / "report" / "metrics.json", Scorecard(figures, [], {}, {"seed": 0, "held_out_episodes": 30}))
+    card = Scorecard(figures, [], {}, {"seed": 0, "held_out_episodes": 30})
+    write_scorecard(runs[1] / "report" / "metrics.json", card)
     save_file({"one_step/accuracy": torch.full((RESAMPLES,), 0.5)}, runs[1] / "report" / "bootstrap.safetensors")
     for order in (runs, runs[::-1]):
         out = tmp_path / f"out_{order[0].name}"
@@ -106,7 +106,6 @@ def test_a_figure_without_a_number_is_a_dash_without_a_star(tmp_path: Path) -> N
     assert compare(runs, tmp_path / "out").rows[1][1:] == ["–"] * len(COMPARED)
 
 
-@known_bug("IndexError: skill@8 of a run whose dreams are shorter")
 @pytest.mark.parametrize("horizons", [(4, 8), (8, 4), (4, 4)])
 def test_runs_with_short_dreams_can_be_compared(tmp_path: Path, horizons: tuple[int, int]) -> None:
     runs = [make_run(tmp_path / f"run_{i}", 0.5 + i / 10, horizon=h) for i, h in enumerate(horizons)]

@@ -1,17 +1,21 @@
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.env.ram import MS_PACMAN, sprite_positions
 from pacdream.evaluation.control import NOWHERE
 from pacdream.evaluation.episode_metric import draw_episodes
 from pacdream.evaluation.game import Screening, decode, measure_control, measure_game
 from pacdream.evaluation.measure import Measurement, Settings, check_model, measure
 from pacdream.evaluation.reality import Crossroads, Footage, observe
+from pacdream.evaluation.sprites import locate
 from pacdream.evaluation.windows import Windows, held_out_windows
 from pacdream.rollout.imagine import imagine
 from pacdream.rollout.sampler import Categorical
@@ -36,15 +40,32 @@ def windows(data: LatentDataModule) -> Windows:
     return held_out_windows(data, CONTEXT, HORIZON, 4)
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Windows, what they showed, and what the tokenizer makes of it."""
+
+    windows: Windows
+    footage: Footage
+    rgb: NDArray[np.uint8]
+    reconstructed: NDArray[np.uint8]
+    copied: NDArray[np.uint8]
+
+    @property
+    def real(self) -> NDArray[np.uint8]:
+        return self.footage.frames[:, 1:]
+
+    def figures(self, dreamt: NDArray[np.uint8], ms_pacman: bool = True) -> dict[str, Tensor]:
+        screening = Screening(self.real, self.reconstructed, dreamt, self.copied)
+        found = measure_game(screening, self.footage, self.windows.episode, self.rgb, DRAWS, ms_pacman)
+        return {name: figure.value for name, figure in found.items()}
+
+
 @pytest.fixture(scope="module")
-def footage(data: LatentDataModule, manifest: Manifest, windows: Windows) -> Footage:
+def scene(data: LatentDataModule, manifest: Manifest, windows: Windows) -> Scene:
     nothing = windows.pick(torch.arange(0))
-    return observe(data, replace(manifest, settings={}), windows, windows, nothing, HELD, True, seed=0).footage
-
-
-@pytest.fixture(scope="module")
-def decoded(tokenizer: Tokenizer, windows: Windows) -> np.ndarray:
-    return decode(tokenizer, windows.target, "decoding")
+    footage = observe(data, replace(manifest, settings={}), windows, windows, nothing, HELD, True, seed=0).footage
+    grids = (windows.target, windows.present[:, 0])
+    return Scene(windows, footage, manifest.rgb(), *(decode(data.tokenizer, codes, "decoding") for codes in grids))
 
 
 @pytest.fixture(scope="module")
@@ -52,40 +73,39 @@ def done(latents: LatentDataModule) -> Measurement:
     return tiny_measurement(latents)
 
 
-def figures_of(
-    dreamt: np.ndarray, reconstructed: np.ndarray, footage: Footage, windows: Windows, manifest: Manifest, **also: bool
-) -> dict[str, Tensor]:
-    screening = Screening(footage.frames[:, 1:], reconstructed, dreamt)
-    found = measure_game(screening, footage, windows.episode, manifest.rgb(), DRAWS, **{"ms_pacman": True, **also})
-    return {name: figure.value for name, figure in found.items()}
-
-
 def same(one: Tensor, other: Tensor) -> bool:
     return torch.equal(one.nan_to_num(-1), other.nan_to_num(-1))
 
 
-def test_decoding_keeps_rows_and_steps_in_order(tokenizer: Tokenizer, windows: Windows, decoded: np.ndarray) -> None:
-    assert decoded.shape == (4, HORIZON, 210, 160)
-    for row, t in ((0, 0), (1, 3), (3, HORIZON - 1)):
-        alone = tokenizer.decode(windows.target[row, t][None])[0]
-        assert np.array_equal(decoded[row, t], alone.numpy())
+def row(figures: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """What is measured of one kind of pictures."""
+    return {key: value for key, value in figures.items() if key.startswith(f"game/{name}/")}
 
 
-def test_a_dream_of_what_happened_is_what_the_tokenizer_makes_of_it(
-    decoded: np.ndarray, footage: Footage, windows: Windows, manifest: Manifest
-) -> None:
-    found = figures_of(decoded, decoded, footage, windows, manifest)
+def test_decoding_keeps_rows_and_steps_in_order(tokenizer: Tokenizer, scene: Scene) -> None:
+    assert scene.reconstructed.shape == (4, HORIZON, 210, 160)
+    for number, t in ((0, 0), (1, 3), (3, HORIZON - 1)):
+        alone = tokenizer.decode(scene.windows.target[number, t][None])[0]
+        assert np.array_equal(scene.reconstructed[number, t], alone.numpy())
+
+
+def test_a_dream_of_what_happened_is_what_the_tokenizer_makes_of_it(scene: Scene) -> None:
+    found = scene.figures(scene.reconstructed)
     assert (found["game/dream_to_reconstruction/pixel_accuracy"] == 1).all()
     assert found["game/dream_to_reconstruction/psnr"].tolist() == pytest.approx([100] * HORIZON)
-    of_dream = {name: value for name, value in found.items() if name.startswith("game/dream/")}
-    assert of_dream
-    assert all(same(value, found[name.replace("dream", "tokenizer")]) for name, value in of_dream.items())
+    assert len(row(found, "dream")) == 4 + 5 * 4
+    assert all(same(value, found[name.replace("dream", "tokenizer")]) for name, value in row(found, "dream").items())
     assert (found["game/dream/pixel_accuracy"] < 1).all()
 
 
-def test_the_game_itself_has_no_error(footage: Footage, windows: Windows, manifest: Manifest) -> None:
-    real = footage.frames[:, 1:]
-    found = figures_of(real, real, footage, windows, manifest)
+def test_a_dream_in_which_nothing_changes_is_a_copy(scene: Scene) -> None:
+    found = scene.figures(np.repeat(scene.copied[:, None], HORIZON, 1))
+    assert row(found, "copy").keys() == {name.replace("dream", "copy") for name in row(found, "dream")}
+    assert all(same(value, found[name.replace("dream", "copy")]) for name, value in row(found, "dream").items())
+
+
+def test_the_game_itself_has_no_error(scene: Scene) -> None:
+    found = scene.figures(scene.real)
     assert (found["game/dream/pixel_accuracy"] == 1).all()
     assert (found["game/dream/dots_too_many_eaten"] == 0).all()
     assert (found["game/dream/dots_too_few_eaten"] == 0).all()
@@ -95,31 +115,38 @@ def test_the_game_itself_has_no_error(footage: Footage, windows: Windows, manife
     assert float(found["game/real/ms_pacman/median"].nanmean()) < 6
 
 
-def test_pixel_accuracy_is_that_of_a_naive_loop(
-    decoded: np.ndarray, footage: Footage, windows: Windows, manifest: Manifest
-) -> None:
-    dreamt = decoded[::-1].copy()
-    found = figures_of(dreamt, decoded, footage, windows, manifest)
+def test_pixel_accuracy_is_that_of_a_naive_loop(scene: Scene) -> None:
+    dreamt = scene.reconstructed[::-1].copy()
+    found = scene.figures(dreamt)
     for t in range(HORIZON):
-        right = (dreamt[:, t] == footage.frames[:, t + 1]).mean()
-        assert float(found["game/dream/pixel_accuracy"][t]) == pytest.approx(right)
+        shown = {"dream": dreamt[:, t], "tokenizer": scene.reconstructed[:, t], "copy": scene.copied}
+        for name, pictures in shown.items():
+            right = (pictures == scene.footage.frames[:, t + 1]).mean()
+            assert float(found[f"game/{name}/pixel_accuracy"][t]) == pytest.approx(right)
 
 
-def test_a_dream_that_eats_all_dots_is_found_out(footage: Footage, windows: Windows, manifest: Manifest) -> None:
-    real = footage.frames[:, 1:]
-    floor = np.full_like(real, np.bincount(real[:, :, :172].ravel()).argmax())
-    found = figures_of(floor, real, footage, windows, manifest)
+def test_a_sprite_is_sought_where_the_memory_of_the_same_frame_has_it(scene: Scene) -> None:
+    found = scene.figures(scene.real)["game/real/ms_pacman/median"]
+    for t in range(HORIZON):
+        seen = locate(scene.real[:, t], MS_PACMAN.palette_index).position
+        distances = np.linalg.norm(seen - sprite_positions(scene.footage.ram[:, t + 1], MS_PACMAN), axis=1)
+        ranked = np.sort(distances[~np.isnan(distances)])
+        if len(ranked):
+            assert abs(float(found[t]) - ranked[(len(ranked) - 1) // 2]) <= 0.25
+
+
+def test_a_dream_that_eats_all_dots_is_found_out(scene: Scene) -> None:
+    floor = np.bincount(scene.real[:, :, :172].ravel()).argmax()
+    found = scene.figures(np.full_like(scene.real, floor))
     assert (found["game/dream/dots_too_many_eaten"] > 100).all()
     assert (found["game/dream/dots_too_few_eaten"] == 0).all()
     assert (found["game/dream/ms_pacman/lost"].nan_to_num(1) == 1).all()
 
 
-def test_another_game_has_neither_sprites_nor_dots(
-    decoded: np.ndarray, footage: Footage, windows: Windows, manifest: Manifest
-) -> None:
-    found = figures_of(decoded, decoded, footage, windows, manifest, ms_pacman=False)
-    rows = ("dream", "tokenizer", "dream_to_reconstruction")
-    assert found.keys() == {f"game/{row}/{name}" for row in rows for name in ("pixel_accuracy", "psnr")}
+def test_another_game_has_neither_sprites_nor_dots(scene: Scene) -> None:
+    rows = ("dream", "copy", "tokenizer", "dream_to_reconstruction")
+    wanted = {f"game/{name}/{figure}" for name in rows for figure in ("pixel_accuracy", "psnr")}
+    assert scene.figures(scene.reconstructed, ms_pacman=False).keys() == wanted
 
 
 def crossroads(windows: Windows, rule: ScriptedWorldModel) -> Crossroads:
@@ -161,9 +188,7 @@ def test_one_that_obeys_is_as_good_as_the_game(tokenizer: Tokenizer, obedient: C
     assert found["move"] == found["move_tokenizer"]
 
 
-def test_in_a_game_that_does_not_listen_none_can_be_better_than_chance(
-    tokenizer: Tokenizer, windows: Windows
-) -> None:
+def test_in_a_game_that_does_not_listen_none_can_be_better_than_chance(tokenizer: Tokenizer, windows: Windows) -> None:
     found = control(ScriptedWorldModel(follow_action), tokenizer, crossroads(windows, ScriptedWorldModel(count_up)))
     assert found["retrieval"].tolist() == found["retrieval_best"].tolist() == [0.25] * HELD
     assert (found["fan_real"] == 0).all()
@@ -173,6 +198,10 @@ def test_each_direction_is_held_after_the_real_context(tokenizer: Tokenizer, obe
     model = ScriptedWorldModel(follow_action)
     control(model, tokenizer, obedient)
     assert model.steps_seen == list(range(CONTEXT - 1 + HELD))
+    seen = torch.stack(model.actions_seen, 1).unflatten(0, (-1, 4))
+    own = obedient.moments.actions[:, None, : CONTEXT - 1].expand(-1, 4, -1)
+    assert torch.equal(seen[:, :, : CONTEXT - 1], own)
+    assert (seen[:, :, CONTEXT - 1 :] == torch.tensor(ACTIONS)[:, None]).all()
 
 
 def test_moments_without_an_outcome_do_not_count(tokenizer: Tokenizer, obedient: Crossroads) -> None:
@@ -218,6 +247,7 @@ def test_the_decoded_windows_belong_together(done: Measurement, latents: LatentD
     assert np.array_equal(done.screening.dreamt, decode(latents.tokenizer, done.dreamt_codes, "again"))
     dreamt = imagine(untrained_gru(latents), done.windows.codes[:, :CONTEXT], done.windows.actions)
     assert torch.equal(done.dreamt_codes, dreamt.codes)
+    assert np.array_equal(done.screening.copied, decode(latents.tokenizer, done.windows.present[:, 0], "again"))
 
 
 def test_the_measurement_says_what_it_measured(done: Measurement, manifest: Manifest) -> None:
@@ -243,7 +273,16 @@ def test_a_world_model_of_another_game_is_refused(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", [*SMALL_REPORT, "context"])
-def test_settings_below_one_are_refused_by_name(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"report: {name}=0 must be at least 1"):
-        Settings(**{**SMALL_REPORT, "context": 4, "seed": 0, name: 0})
+@pytest.mark.parametrize("name", SMALL_REPORT)
+@pytest.mark.parametrize("value", [0, -1, 2.5, True, "many", None])
+def test_a_setting_that_is_no_whole_number_above_zero_is_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name}={value!r} must be a whole number of at least 1"):
+        Settings(**{**SMALL_REPORT, "context": 4, "seed": 0, name: value})
+
+
+@pytest.mark.parametrize(("name", "value", "least"), [("seed", -1, 0), ("context", 3, 4)])
+def test_seed_and_context_have_bounds_of_their_own(name: str, value: int, least: int) -> None:
+    wrong, right = ({**SMALL_REPORT, "context": 4, "seed": 0, name: number} for number in (value, least))
+    with pytest.raises(ValueError, match=rf"{name}={value} must be a whole number of at least {least}"):
+        Settings(**wrong)
+    assert getattr(Settings(**right), name) == least

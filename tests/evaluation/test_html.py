@@ -64,7 +64,10 @@ def test_a_name_cannot_leave_its_attribute(tmp_path: Path) -> None:
     assert attributes["alt"] == '"onload=x'
 
 
-@pytest.mark.parametrize(("embed", "tag", "mime"), [(html.picture, "img", "image/png"), (html.video, "video", "video/mp4")])
+EMBEDDED = [(html.picture, "img", "image/png"), (html.video, "video", "video/mp4")]
+
+
+@pytest.mark.parametrize(("embed", "tag", "mime"), EMBEDDED)
 def test_files_are_embedded(embed: object, tag: str, mime: str, png: Path) -> None:
     ((_, _), (found, attributes)) = Reader(embed(png)).tags  # type: ignore[operator]
     kind, _, content = attributes["src"].partition(",")

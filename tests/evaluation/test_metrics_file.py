@@ -12,7 +12,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.definitions import DEFINITIONS
 from pacdream.evaluation.episode_metric import Figure
 from pacdream.evaluation.metrics_file import Reading, Scorecard, read_scorecard, write_scorecard
-from tests.runs import known_bug, tiny_measurement
+from tests.runs import tiny_measurement
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,6 @@ def test_figures_without_numbers_are_refused(path: Path, figures: Any) -> None:
     refusal(path)
 
 
-@known_bug("AttributeError: figures that are no mapping")
 @pytest.mark.parametrize("figures", [None, [], "text"], ids=repr)
 def test_figures_that_are_none_are_refused(path: Path, figures: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "figures": figures}))

@@ -99,9 +99,7 @@ def test_tiles_predict_every_grid_after_the_context_exactly_once(data: LatentDat
         assert (count[context:] == 1).all()
 
 
-def test_figures_are_those_of_a_naive_loop(
-    of_gru: OneStep, data: LatentDataModule, predictions: list[Tensor]
-) -> None:
+def test_figures_are_those_of_a_naive_loop(of_gru: OneStep, data: LatentDataModule, predictions: list[Tensor]) -> None:
     right, hits, changed, claimed, bits = 0, 0, 0, 0, 0.0
     for (*_, present, target, _), logits in zip(steps(data), predictions, strict=True):
         predicted = logits.argmax(-1)

@@ -75,11 +75,11 @@ def test_without_sticky_actions_the_other_future_is_the_one_that_happened(certai
     assert (certain.windows.target != certain.windows.present).any()
 
 
-def test_with_sticky_actions_it_is_another_one(sticky: World, of_sticky: Reality) -> None:
+def test_with_sticky_actions_it_agrees_for_the_most_part(sticky: World, of_sticky: Reality) -> None:
     assert of_sticky.continuations is not None
     agree = (of_sticky.continuations == sticky.windows.target).double().mean()
     assert of_sticky.continuations.shape == sticky.windows.target.shape
-    assert 0.5 < agree
+    assert agree > 0.5
 
 
 @pytest.mark.parametrize("world", ["certain", "sticky"])
@@ -116,9 +116,9 @@ def test_a_held_direction_leads_where_the_emulator_says(certain: World, of_certa
                 pairs = np.stack([branch.frames[:-1], branch.frames[1:]], 1)
                 codes = certain.data.tokenizer.encode(torch.from_numpy(pairs))
                 assert torch.equal(crossroads.futures[row, i, 1:], codes)
-                moved = sprite_positions(branch.ram[-1], MS_PACMAN) - sprite_positions(item.episode.ram[step], MS_PACMAN)
+                begin, end = (sprite_positions(ram, MS_PACMAN) for ram in (item.episode.ram[step], branch.ram[-1]))
                 lost = branch.lives[-1] != item.episode.lives[step]
-                assert crossroads.headings[row, i] == (NOWHERE if lost else headings(moved))
+                assert crossroads.headings[row, i] == (NOWHERE if lost else headings(end - begin))
             row += 1
     assert row == 5
     assert len(np.unique(crossroads.headings)) > 1

@@ -28,7 +28,8 @@ def every(data: LatentDataModule) -> Windows:
 def numbers(count: int) -> Windows:
     """Windows of one row each whose codes, actions, episode and step are their own number."""
     rows = torch.arange(count)
-    return Windows(rows[:, None, None, None].expand(-1, 13, 7, 5), rows[:, None].expand(-1, 12), rows // 7, rows, CONTEXT)
+    codes, actions = rows[:, None, None, None].expand(-1, 13, 7, 5), rows[:, None].expand(-1, 12)
+    return Windows(codes, actions, rows // 7, rows, CONTEXT)
 
 
 def first_frame(data: LatentDataModule, rank: Tensor) -> int:

@@ -14,13 +14,14 @@ CERTAIN = 100.0
 
 
 class ScriptedWorldModel(WorldModel):
-    """Predicts ``rule(codes, actions)`` with certainty and remembers how many steps it has made."""
+    """Predicts ``rule(codes, actions)`` with certainty and remembers how many steps it has made, with which actions."""
 
     def __init__(self, rule: Callable[[Tensor, Tensor], Tensor], codebook_size: int = 16) -> None:
         super().__init__()
         self.grid_shape, self.codebook_size, self.num_actions = (7, 5), codebook_size, 9
         self.rule = rule
         self.steps_seen: list[int] = []
+        self.actions_seen: list[Tensor] = []
 
     def initial_state(self, batch_size: int, device: torch.device) -> State:
         return (torch.zeros(batch_size, dtype=torch.int64, device=device),)
@@ -28,6 +29,7 @@ class ScriptedWorldModel(WorldModel):
     def step(self, codes: Tensor, actions: Tensor, state: State) -> tuple[WorldModelOutput, State]:
         self.check_inputs(codes, actions)
         self.steps_seen.append(int(state[0][0]))
+        self.actions_seen.append(actions)
         return WorldModelOutput(self.certain(self.rule(codes, actions))), (state[0] + 1,)
 
     def certain(self, codes: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pacdream.runtime.run import Run, newest_run, open_run
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
 from tests.conftest import compose_config
-from tests.runs import known_bug, record_quickly, tiny_run
+from tests.runs import record_quickly, tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -236,16 +237,36 @@ def test_of_its_own_episodes_only_those_it_has_not_seen(
         assert open_run(trained).data(path).split == latents.split
 
 
-@known_bug("the same episodes in another folder are taken for others: those that the run was trained on are held out")
 def test_a_copy_of_its_own_episodes_is_not_taken_for_others(
     trained: Path, episodes: Path, latents: LatentDataModule, tmp_path: Path
 ) -> None:
-    copy_of_own = shutil.copytree(episodes, tmp_path / "copy")
-    try:
-        data = open_run(trained).data(str(copy_of_own))
-    except ValueError:
-        return
+    data = open_run(trained).data(str(shutil.copytree(episodes, tmp_path / "copy")))
+    assert data.folder == tmp_path / "copy"
     assert data.split == latents.split
+
+
+def some_of(episodes: Path, folder: Path, numbers: Sequence[int]) -> Path:
+    """A folder of some of the episodes."""
+    shutil.copytree(episodes, folder)
+    raw = json.loads((folder / "manifest.json").read_text())
+    raw["episodes"] = [raw["episodes"][number] for number in numbers]
+    (folder / "manifest.json").write_text(json.dumps(raw))
+    return folder
+
+
+def test_episodes_that_it_was_trained_on_are_refused_under_any_name(
+    trained: Path, episodes: Path, latents: LatentDataModule, tmp_path: Path
+) -> None:
+    seen = some_of(episodes, tmp_path / "seen", [latents.split.train[0], *latents.split.val])
+    with pytest.raises(ValueError, match=f"1 of the episodes in {seen} are among those that .* was trained on"):
+        open_run(trained).data(str(seen))
+
+
+def test_its_own_held_out_episodes_alone_are_all_held_out(
+    trained: Path, episodes: Path, latents: LatentDataModule, tmp_path: Path
+) -> None:
+    data = open_run(trained).data(str(some_of(episodes, tmp_path / "unseen", latents.split.val)))
+    assert (data.split.train, data.split.val) == ((), (0,))
 
 
 def test_no_episodes_elsewhere_are_refused(trained: Path, tmp_path: Path) -> None:
@@ -279,7 +300,6 @@ def test_relative_paths_are_found_where_the_run_was_made(tmp_path: Path) -> None
     assert config.paths.outputs == str(made / "outputs")
 
 
-@known_bug("IndexError: folder.resolve().parents[2] of a folder near the root")
 def test_a_run_near_the_root_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_run(tmp_path / "run", finished=1.0)
     monkeypatch.setattr(Path, "resolve", lambda path: Path("/run") if path.name == "run" else path)

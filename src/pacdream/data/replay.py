@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
 from pacdream.data.collect import episode_seeds, index_of
 from pacdream.data.episode_store import EpisodeEntry, Manifest
-from pacdream.env.atari import PaletteFrames, SavedState
-from pacdream.runtime.instantiate import build
+from pacdream.env.atari import PaletteFrames, SavedState, make_env
 from pacdream.types import Episode
 
 _START = 0
@@ -41,13 +39,19 @@ class Emulator:
     def __init__(self, folder: Path, manifest: Manifest, seed: int) -> None:
         """``seed`` decides the sticky actions of all branches."""
         try:
-            settings: dict[str, Any] = manifest.settings["env"]
+            settings: dict[str, Any] = dict(manifest.settings["env"])
             self._seed = int(manifest.settings["seed"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{folder} does not say which game it was recorded with (no {error})") from error
         self.folder = folder
-        config = OmegaConf.create({"env": settings})
-        self._replayed, self._branched = (build(config.env) for _ in range(2))
+        # Called by name, not looked up: a folder of episodes must not be able to run anything else.
+        recorder = settings.pop("_target_", None)
+        if recorder != f"{make_env.__module__}.{make_env.__name__}":
+            raise ValueError(f"{folder} was recorded with {recorder}, which cannot be played again")
+        try:
+            self._replayed, self._branched = (make_env(**settings) for _ in range(2))
+        except TypeError as error:
+            raise ValueError(f"{folder} was recorded with settings that this version does not know: {error}") from error
         self._branched.reset(seed=seed)
 
     def states(self, entry: EpisodeEntry, episode: Episode, steps: Sequence[int]) -> Iterator[SavedState]:

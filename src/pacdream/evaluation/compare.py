@@ -81,7 +81,7 @@ def comparison_table(measured: Sequence[Measured]) -> Table:
 
 def differs(first: Measured, other: Measured, name: str, horizon: int | None) -> bool:
     """Whether the 95 % interval of the difference between two runs excludes 0."""
-    if name not in first.samples or name not in other.samples:
+    if not all(_knows(run, name, horizon) for run in (first, other)):
         return False
     a, b = (run.samples[name] if horizon is None else run.samples[name][:, horizon - 1] for run in (first, other))
     count = min(len(a), len(b))
@@ -90,6 +90,12 @@ def differs(first: Measured, other: Measured, name: str, horizon: int | None) ->
         return False
     low, high = torch.nanquantile(difference, torch.tensor([0.025, 0.975], dtype=torch.float64))
     return bool(low > 0 or high < 0)
+
+
+def _knows(run: Measured, name: str, horizon: int | None) -> bool:
+    """Whether a run has this figure, and dreams that are long enough for it."""
+    known = name in run.card.figures and name in run.samples
+    return known and (horizon is None or horizon <= len(run.card.figures[name].value))
 
 
 def caveats(measured: Sequence[Measured]) -> list[str]:
@@ -161,7 +167,7 @@ def _write_csv(path: Path, measured: Sequence[Measured]) -> None:
         writer.writerow(["run", "figure", "horizon", "value", "low", "high", "n", "differs_from_first"])
         for run in measured:
             for name, horizon in COMPARED.values():
-                if name in run.card.figures:
+                if _knows(run, name, horizon):
                     values = [float(v.reshape(-1)[(horizon or 1) - 1]) for v in vars(run.card.figures[name]).values()]
                     writer.writerow(
                         [run.name, name, horizon or "", *values, int(differs(measured[0], run, name, horizon))]

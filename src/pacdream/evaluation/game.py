@@ -42,15 +42,23 @@ class Screening:
     reconstructed: Frames
     """The real codes, decoded."""
     dreamt: Frames
+    copied: Frames
+    """(G, H, W) the codes of the present frame, decoded: what a copier shows for ever."""
 
 
 def measure_game(
     screening: Screening, footage: Footage, episode: Tensor, rgb: NDArray[np.uint8], draws: Tensor, ms_pacman: bool
 ) -> dict[str, Figure]:
-    """The same figures for the dream, for the tokenizer's reconstruction and, of sprites, for the real frames."""
+    """The same figures for the dream, a copy, the tokenizer's reconstruction and, of sprites, the real frames."""
     episodes, horizon = len(draws[0]), screening.real.shape[1]
     figures: dict[str, Figure] = {}
-    rows = {"dream": screening.dreamt, "tokenizer": screening.reconstructed, "real": screening.real}
+    copied = np.broadcast_to(screening.copied[:, None], screening.real.shape)
+    rows = {
+        "dream": screening.dreamt,
+        "copy": copied,
+        "tokenizer": screening.reconstructed,
+        "real": screening.real,
+    }
     for name, pictures in rows.items():
         if name != "real":
             pixels = PixelScore(episodes, horizon)

@@ -105,6 +105,7 @@ def measure(
         real.footage.frames[:, 1:],
         decode(data.tokenizer, filmed.target, "decoding real codes"),
         decode(data.tokenizer, dreamt, "decoding dreams"),
+        decode(data.tokenizer, filmed.present[:, 0], "decoding copies"),
     )
     figures |= measure_game(screening, real.footage, filmed.episode, manifest.rgb(), draws, ms_pacman)
     card = Scorecard(

@@ -79,6 +79,8 @@ def plot_game(path: Path, card: Scorecard) -> None:
     """Errors in the game's own space by horizon, of the dream and of the tokenizer alone."""
     figure = Figure(figsize=(11, 7), layout="constrained")
     pixels, sprites, lost, dots = figure.subplots(2, 2).ravel()
+    _line(pixels, card, "game/copy/pixel_accuracy", "copy", "k:")
+    _line(sprites, card, "game/copy/ms_pacman/median", "ms_pacman (copy)", "k-", band=False)
     for row, style in (("dream", "-"), ("tokenizer", "--")):
         _line(pixels, card, f"game/{row}/pixel_accuracy", row, style)
         _line(dots, card, f"game/{row}/dots_too_many_eaten", f"{row}: too many eaten", f"C3{style}")

@@ -44,6 +44,9 @@ class WorldModelReport:
         """
         self.sampler, self.strip_steps, self.num_videos, self.fps = sampler, strip_steps, num_videos, fps
         self.settings = Settings(**settings)
+        for name, value in {"strip_steps": strip_steps, "num_videos": num_videos, "fps": fps}.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
 
     def __call__(
         self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
@@ -64,7 +67,9 @@ class WorldModelReport:
         return headlines
 
     def _draw(self, folder: Path, done: Measurement, metrics: Path, tokenizer: Tokenizer) -> None:
-        """All pictures and videos."""
+        """All pictures and videos, instead of those of an earlier report."""
+        for old in (*folder.glob("dream_*.mp4"), *folder.glob("worst_*.png")):
+            old.unlink()
         card = done.card
         plots.plot_horizons(folder / "accuracy_by_horizon.png", card)
         plots.plot_changes(folder / "changed_codes.png", card)

@@ -118,7 +118,12 @@ _PICTURE = {
     "dots_too_few_eaten": "dots too few eaten",
 }
 _SPRITE = {"median": "median px", "p90": "90 % px", "lost": "lost, %", "doubled": "doubled, %"}
-_ROWS = {"dream": "dream", "tokenizer": "tokenizer", "dream_to_reconstruction": "dream against reconstruction"}
+_ROWS = {
+    "dream": "dream",
+    "copy": "copy",
+    "tokenizer": "tokenizer",
+    "dream_to_reconstruction": "dream against reconstruction",
+}
 
 
 def _game_names(card: Scorecard) -> list[tuple[str, str]]:
@@ -126,7 +131,7 @@ def _game_names(card: Scorecard) -> list[tuple[str, str]]:
     sprites = sorted({name.split("/")[2] for name in card.figures if name.startswith("game/real/")})
     for sprite in sprites:
         for figure, what in _SPRITE.items():
-            rows = ("dream", "tokenizer", "real") if figure in ("median", "p90") else ("dream", "tokenizer")
+            rows = ("dream", "copy", "tokenizer", *(("real",) if figure in ("median", "p90") else ()))
             names += [(f"{sprite} {what}: {row}", f"game/{row}/{sprite}/{figure}") for row in rows]
     return names
 

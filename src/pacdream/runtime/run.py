@@ -12,6 +12,7 @@ from torch import nn
 
 import pacdream.runtime.resolvers  # noqa: F401 - a run's settings call them
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
+from pacdream.data.split import split_episodes
 from pacdream.runtime.checkpoints import load_model
 from pacdream.runtime.instantiate import build
 from pacdream.runtime.logging import wandb_logger
@@ -68,7 +69,11 @@ class Run:
         own = self.config.data
         elsewhere = episodes is not None and Path(episodes).resolve() != Path(own.episodes).resolve()
         if elsewhere:
-            own = OmegaConf.merge(self.config, {"data": {"episodes": episodes, "val_fraction": 1.0}}).data
+            # The run's own episodes may lie in another folder now: those that it was trained on are not held out.
+            known = read_manifest(Path(str(episodes))).sha256 == self._made_from.get("episodes")
+            changes = {"episodes": str(episodes), **({} if known else {"val_fraction": 1.0})}
+            own = OmegaConf.merge(self.config, {"data": changes}).data
+            self._check_not_seen(Path(str(episodes)), known)
         data = build(own)
         identities = data.identities()
         if elsewhere:
@@ -102,6 +107,27 @@ class Run:
         if not path.is_file():
             return []
         return [wandb_logger(**json.loads(path.read_text()), save_dir=self.config.paths.outputs)]
+
+    @property
+    def _made_from(self) -> dict[str, str]:
+        """Hashes of what it was trained on, as far as they are known."""
+        path = self.folder / "provenance.json"
+        found: dict[str, str] = json.loads(path.read_text()) if path.is_file() and not self.bare else {}
+        return found
+
+    def _check_not_seen(self, episodes: Path, known: bool) -> None:
+        """Refuse to measure on episodes that the run was trained on, as far as its own can still be found."""
+        own = Path(self.config.data.episodes)
+        if known or self.bare or not (own / "manifest.json").is_file():
+            return
+        entries = read_manifest(own).episodes
+        split = split_episodes(len(entries), self.config.data.val_fraction, self.config.data.split_seed)
+        trained = {entries[number].sha256 for number in split.train}
+        seen = [entry.file for entry in read_manifest(episodes).episodes if entry.sha256 in trained]
+        if seen:
+            raise ValueError(
+                f"{len(seen)} of the episodes in {episodes} are among those that {self.name} was trained on"
+            )
 
     @property
     def global_step(self) -> int:
