@@ -121,7 +121,14 @@ def page_of(folder: Path, **about: Any) -> str:
     return (folder / "out" / "compare.html").read_text()
 
 
-NOTES = {"episodes": "different episodes", "tokenizer": "different tokenizers", "held_out_episodes": "Only 5 held-out"}
+NOTES = {
+    "held_out": "on different episodes",
+    "seed": "different seeds",
+    "settings": "different settings",
+    "ceiling": "different ceilings",
+    "tokenizer": "different tokenizers",
+    "held_out_episodes": "Only 5 held-out",
+}
 
 
 @pytest.mark.parametrize(("about", "note"), [({name: 5}, note) for name, note in NOTES.items()])

@@ -78,13 +78,22 @@ def test_an_interval_holds_its_figure() -> None:
     assert (figure.value < figure.high).all()
 
 
-@pytest.mark.parametrize("num_episodes", [1, 8])
-def test_episodes_that_are_alike_leave_no_doubt(num_episodes: int) -> None:
+def alike(num_episodes: int) -> Figure:
     counts = torch.tensor([[[1, 3]] * HORIZON]).expand(num_episodes, -1, -1)
     metric = measured(counts, torch.arange(num_episodes), num_episodes)
-    figure = interval(metric, draw_episodes(num_episodes, 50, seed=0))
+    return interval(metric, draw_episodes(num_episodes, 50, seed=0))
+
+
+def test_episodes_that_are_alike_leave_no_doubt() -> None:
+    figure = alike(8)
     for bound in (figure.low, figure.high):
         torch.testing.assert_close(bound, figure.value)
+
+
+def test_one_episode_has_a_value_but_no_interval() -> None:
+    figure = alike(1)
+    assert not figure.value.isnan().any()
+    assert all(part.isnan().all() for part in (figure.low, figure.high, figure.samples))
 
 
 def test_figures_are_those_of_all_windows_together() -> None:

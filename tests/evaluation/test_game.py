@@ -211,6 +211,47 @@ def test_moments_without_an_outcome_do_not_count(tokenizer: Tokenizer, obedient:
     assert all(found[name].isnan() for name in ("move", "move_chance", "move_tokenizer"))
 
 
+class Painter:
+    """Stands in for a tokenizer: the first two codes are the place of Ms. Pac-Man, two pixels apart."""
+
+    frame_shape = (210, 160)
+    palette_indices = torch.tensor([0, MS_PACMAN.palette_index])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        frames = torch.zeros(len(codes), *self.frame_shape, dtype=torch.uint8)
+        for frame, (x, y) in zip(frames, codes[:, 0, :2].tolist(), strict=True):
+            frame[50 + 2 * y : 54 + 2 * y, 50 + 2 * x : 54 + 2 * x] = MS_PACMAN.palette_index
+        return frames
+
+
+STEPS = torch.tensor([[0, 0], [0, -1], [1, 0], [-1, 0], [0, 1]])
+"""Where NOOP, UP, RIGHT, LEFT and DOWN lead."""
+
+
+def walk(codes: Tensor, actions: Tensor, sign: int = 1) -> Tensor:
+    codes = codes.clone()
+    codes[:, 0, :2] += sign * STEPS[actions]
+    return codes
+
+
+def walk_back(codes: Tensor, actions: Tensor) -> Tensor:
+    return walk(codes, actions, sign=-1)
+
+
+@pytest.mark.parametrize(("rule", "move", "chance"), [(walk, 1, 0.25), (walk_back, 0, 0.25), (stand_still, 0, 0)])
+def test_moves_are_told_by_where_the_player_is_at_the_end(
+    windows: Windows, rule: Any, move: float, chance: float
+) -> None:
+    """One step is too small to be seen."""
+    actions = torch.zeros_like(windows.actions)
+    middle = replace(windows, codes=torch.full_like(windows.codes, 8), actions=actions)
+    up, right, left, down = 4, 1, 2, 3
+    went = np.tile([up, right, left, down], (len(middle.codes), 1))
+    real = replace(crossroads(middle, ScriptedWorldModel(walk)), headings=went)
+    found = control(ScriptedWorldModel(rule), Painter(), real)  # type: ignore[arg-type]
+    assert (found["move"], found["move_chance"], found["move_tokenizer"]) == (move, chance, 1)
+
+
 def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: Crossroads) -> None:
     found = control(ScriptedWorldModel(follow_action), tokenizer, obedient, ms_pacman=False)
     assert found.keys() == {"retrieval", "retrieval_best", "fan_dream", "fan_real"}
@@ -252,7 +293,7 @@ def test_the_decoded_windows_belong_together(done: Measurement, latents: LatentD
 
 def test_the_measurement_says_what_it_measured(done: Measurement, manifest: Manifest) -> None:
     about = done.card.about
-    assert about["ceiling"] == "emulator"
+    assert about["ceiling"] == "the emulator"
     assert about["held_out_episodes"] == 3
     assert about["action_names"] == list(manifest.action_names)
     assert about["settings"] == {**SMALL_REPORT, "context": 4, "seed": 0}

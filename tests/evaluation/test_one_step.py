@@ -83,12 +83,15 @@ def of_copier(data: LatentDataModule, manifest: Manifest) -> dict[str, Figure]:
     return measured(ScriptedWorldModel(stand_still), data, manifest).figures
 
 
+@pytest.mark.parametrize("size", [7, 32, None])
 @pytest.mark.parametrize("context", [1, 4])
-def test_tiles_predict_every_grid_after_the_context_exactly_once(data: LatentDataModule, context: int) -> None:
+def test_tiles_predict_every_grid_after_the_context_exactly_once(
+    data: LatentDataModule, context: int, size: int | None
+) -> None:
     lengths = [40, 3, 5, 4, 36, 121, 37, 100, 1, 68, 69]
     cut = with_lengths(data, lengths)
     counts = [torch.zeros(length, dtype=torch.int64) for length in lengths]
-    for windows, fresh in tiles(cut, context):
+    for windows, fresh in tiles(cut, context, size):
         rank = int(windows.episode[0])
         for row, t in fresh.nonzero().tolist():
             frame = int(windows.step[row]) + 1 + t
@@ -97,6 +100,13 @@ def test_tiles_predict_every_grid_after_the_context_exactly_once(data: LatentDat
     for count in counts:
         assert (count[:context] == 0).all()
         assert (count[context:] == 1).all()
+
+
+def test_a_model_with_a_memory_sees_each_episode_from_its_beginning(data: LatentDataModule, manifest: Manifest) -> None:
+    model = ScriptedWorldModel(stand_still)
+    measured(model, data, manifest)
+    longest = max(int(data.cache.starts[e + 1] - data.cache.starts[e]) for e in data.split.val)
+    assert max(model.steps_seen) == longest - 2
 
 
 def test_figures_are_those_of_a_naive_loop(of_gru: OneStep, data: LatentDataModule, predictions: list[Tensor]) -> None:

@@ -11,7 +11,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.replay import Emulator
 from pacdream.env.ram import MS_PACMAN, sprite_positions
 from pacdream.evaluation.control import NOWHERE, headings
-from pacdream.evaluation.reality import DIRECTIONS, Reality, observe, played_future, recorded_future
+from pacdream.evaluation.reality import DIRECTIONS, Crossroads, Reality, observe, played_future, recorded_future
 from pacdream.evaluation.windows import HeldOutEpisode, Windows, held_out_episodes, held_out_windows
 from pacdream.tokenizer.base import Tokenizer
 from tests.conftest import latent_data
@@ -35,8 +35,8 @@ class World:
         windows = held_out_windows(data, CONTEXT, HORIZON, 9)
         return World(data, manifest, windows, windows.thinned(4), windows.thinned(5))
 
-    def observe(self, seed: int = 0, ms_pacman: bool = True) -> Reality:
-        return observe(self.data, self.manifest, self.windows, self.filmed, self.moments, HELD, ms_pacman, seed)
+    def observe(self) -> Reality:
+        return observe(self.data, self.manifest, self.windows, self.filmed, self.moments, HELD, True, seed=0)
 
     def items(self) -> list[HeldOutEpisode]:
         return list(held_out_episodes(self.data, self.manifest))
@@ -103,25 +103,38 @@ def test_every_direction_is_held_in_every_moment(certain: World, of_certain: Rea
     assert torch.equal(crossroads.moments.step, certain.moments.step)
 
 
-def test_a_held_direction_leads_where_the_emulator_says(certain: World, of_certain: Reality) -> None:
-    crossroads = of_certain.crossroads
-    assert crossroads is not None
-    emulator = Emulator(certain.data.folder, certain.manifest, seed=7)
+def check_held(world: World, crossroads: Crossroads, held: int) -> None:
+    """Hold every direction again, in another emulator."""
+    emulator = Emulator(world.data.folder, world.manifest, seed=7)
     row = 0
-    for item in certain.items():
-        steps = certain.moments.steps_of(item.rank)
-        for step, state in zip(steps, emulator.states(item.entry, item.episode, steps), strict=True):
+    for item in world.items():
+        steps = crossroads.moments.steps_of(item.rank)
+        for step, state in zip(steps, emulator.states(item.entry, item.episode, steps) if steps else (), strict=True):
             for i, action in enumerate(crossroads.actions):
-                branch = emulator.branch(state, [action] * HELD)
-                pairs = np.stack([branch.frames[:-1], branch.frames[1:]], 1)
-                codes = certain.data.tokenizer.encode(torch.from_numpy(pairs))
-                assert torch.equal(crossroads.futures[row, i, 1:], codes)
+                branch = emulator.branch(state, [action] * held)
+                pairs = np.stack([branch.frames[-2], branch.frames[-1]])[None]
+                codes = world.data.tokenizer.encode(torch.from_numpy(pairs))
+                assert torch.equal(crossroads.futures[row, i, -1:], codes)
                 begin, end = (sprite_positions(ram, MS_PACMAN) for ram in (item.episode.ram[step], branch.ram[-1]))
                 lost = branch.lives[-1] != item.episode.lives[step]
                 assert crossroads.headings[row, i] == (NOWHERE if lost else headings(end - begin))
             row += 1
-    assert row == 5
-    assert len(np.unique(crossroads.headings)) > 1
+    assert row == len(crossroads.futures)
+
+
+def test_a_held_direction_leads_where_the_emulator_says(certain: World, of_certain: Reality) -> None:
+    assert of_certain.crossroads is not None
+    check_held(certain, of_certain.crossroads, HELD)
+    assert len(np.unique(of_certain.crossroads.headings)) > 1
+
+
+def test_where_a_life_is_lost_there_is_no_heading(certain: World) -> None:
+    row = int((certain.windows.step >= 70).nonzero()[0])
+    one = certain.windows.pick(torch.tensor([row]))
+    crossroads = observe(certain.data, certain.manifest, one, one, one, 106, True, seed=0).crossroads
+    assert crossroads is not None
+    check_held(certain, crossroads, 106)
+    assert (crossroads.headings == NOWHERE).any()
 
 
 def test_the_first_step_of_a_held_direction_is_seen_behind_the_present(certain: World, of_certain: Reality) -> None:
@@ -135,7 +148,8 @@ def test_the_first_step_of_a_held_direction_is_seen_behind_the_present(certain: 
 
 
 def test_another_game_has_no_headings(certain: World) -> None:
-    crossroads = certain.observe(ms_pacman=False).crossroads
+    one = certain.windows.pick(torch.tensor([0]))
+    crossroads = observe(certain.data, certain.manifest, one, one, one, 1, False, seed=0).crossroads
     assert crossroads is not None
     assert (crossroads.headings == NOWHERE).all()
 

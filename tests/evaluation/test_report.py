@@ -238,7 +238,7 @@ def test_the_scorecard_says_which_network_on_which_data(
     assert about["checkpoint"] == str(checkpoint)
     assert len(about["weights"]) == len(weights_sha256(untrained_gru(data)))
     assert {**about, **data.identities()} == about
-    assert about["ceiling"] == "emulator"
+    assert about["ceiling"] == "the emulator"
 
 
 def test_a_film_belongs_to_its_window(latents: LatentDataModule) -> None:

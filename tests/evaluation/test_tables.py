@@ -58,7 +58,7 @@ def test_without_a_ceiling_its_row_is_left_out(card: Scorecard) -> None:
 
 
 def test_columns_are_the_horizons_that_were_imagined() -> None:
-    card = small_card({SKILL: reading(*range(9)), ACCURACY: reading(0.5, 0.5)})
+    card = small_card({SKILL: reading(*range(8)), ACCURACY: reading(0.5, 0.5)})
     table = by_horizon(card, "title", [("skill", SKILL), ("codes", ACCURACY), ("never", "measured")], intervals=False)
     assert table.header == ["", "1", "2", "4", "8"]
     assert table.rows == [["skill", "0.00", "1.00", "3.00", "7.00"], ["codes", "50.0", "50.0", "–", "–"]]

@@ -126,7 +126,10 @@ def test_the_tokenizer_is_the_one_it_was_trained_behind(trained: Path, tokenizer
     assert weights_sha256(open_run(trained).tokenizer()) == weights_sha256(tokenizer)
 
 
-def test_the_data_are_those_it_was_trained_on(trained: Path, latents: LatentDataModule) -> None:
+def test_the_data_are_those_it_was_trained_on_from_any_folder(
+    trained: Path, latents: LatentDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     data = open_run(trained).data()
     assert data.folder == latents.folder
     assert data.split == latents.split
@@ -233,7 +236,7 @@ def test_of_its_own_episodes_only_those_it_has_not_seen(
     trained: Path, episodes: Path, latents: LatentDataModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(episodes.parent)
-    for path in (str(episodes), "episodes", f"{episodes.parent}/./episodes/"):
+    for path in ("episodes", f"{episodes.parent}/./episodes/"):
         assert open_run(trained).data(path).split == latents.split
 
 
@@ -269,16 +272,21 @@ def test_its_own_held_out_episodes_alone_are_all_held_out(
     assert (data.split.train, data.split.val) == ((), (0,))
 
 
+@pytest.mark.xfail(strict=True, reason="only provenance.json is asked, not the checkpoint's own made_from")
+def test_a_bare_checkpoint_is_not_measured_on_all_that_it_says_it_was_trained_on(
+    bare: Run, tokenizer_path: Path, episodes: Path, latents: LatentDataModule, tmp_path: Path
+) -> None:
+    run = open_run(bare.checkpoint, default=settings(tmp_path / "nothing", tokenizer_path, tmp_path))
+    try:
+        split = run.data(str(episodes)).split
+    except ValueError:
+        return
+    assert split == latents.split
+
+
 def test_no_episodes_elsewhere_are_refused(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"no episodes in {tmp_path}"):
         open_run(trained).data(str(tmp_path))
-
-
-def test_a_run_finds_its_data_from_any_folder(
-    trained: Path, latents: LatentDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert open_run(trained).data().folder == latents.folder
 
 
 def test_outputs_that_were_moved_are_found_beside_the_run(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class LatentDataModule(ResumableDataModule):
         self.batch_size, self.val_batch_size = batch_size, val_batch_size
         self.encode_batch_size = encode_batch_size
         self.val_fraction, self.split_seed, self.seed = val_fraction, split_seed, seed
-        self._device = torch.device("cpu")
+        self.device = torch.device("cpu")
 
     def facts(self) -> dict[str, Any]:
         """What a world model must know of data and tokenizer, in plain numbers."""
@@ -85,13 +85,13 @@ class LatentDataModule(ResumableDataModule):
     def prepare_data(self) -> None:
         """Record what is missing and encode what is not cached, on the trainer's device."""
         if self.trainer is not None:
-            self._device = self.trainer.strategy.root_device
+            self.device = self.trainer.strategy.root_device
         self._open()
 
     def setup(self, stage: str) -> None:
         """Open the cache, split it and move it to the trainer's device."""
         if self.trainer is not None:
-            self._device = self.trainer.strategy.root_device
+            self.device = self.trainer.strategy.root_device
         manifest = read_manifest(self.folder)
         rows, columns = self.tokenizer.grid_shape
         num_frames = manifest.num_steps + len(manifest.episodes)
@@ -104,7 +104,7 @@ class LatentDataModule(ResumableDataModule):
         self.val_starts = cache.window_starts(self.split.val, self.context_length)
         if not len(self.val_starts) or (stage == "fit" and not len(self.train_starts)):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
-        self.codes, self.actions = cache.codes.to(self._device), cache.actions.to(self._device)
+        self.codes, self.actions = cache.codes.to(self.device), cache.actions.to(self.device)
         log.info("%d training and %d validation windows", len(self.train_starts), len(self.val_starts))
 
     def train_dataloader(self) -> DataLoader[LatentBatch]:
@@ -117,13 +117,13 @@ class LatentDataModule(ResumableDataModule):
 
     def windows(self, starts: Tensor, length: int) -> LatentBatch:
         """Windows of ``length`` steps that begin at these frames (B,)."""
-        index = starts.to(self._device)[:, None] + torch.arange(length + 1, device=self._device)
+        index = starts.to(self.device)[:, None] + torch.arange(length + 1, device=self.device)
         return LatentBatch(codes=self.codes[index].long(), actions=self.actions[index[:, :-1]].long())
 
     def train_codes(self) -> Tensor:
         """Grids (N, h, w) of all frames of the training episodes."""
         frames = self.cache.window_starts(self.split.train, 0)
-        return self.codes[frames.to(self._device)]
+        return self.codes[frames.to(self.device)]
 
     def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> ResumableLoader[LatentBatch]:
         dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))
@@ -132,11 +132,11 @@ class LatentDataModule(ResumableDataModule):
     @property
     def encode_batch(self) -> int:
         """Frames per batch of the tokenizer on this device."""
-        return self.encode_batch_size.get(self._device.type, self.encode_batch_size["cpu"])
+        return self.encode_batch_size.get(self.device.type, self.encode_batch_size["cpu"])
 
     def _open(self) -> LatentCache:
         manifest = find_or_record(self.folder, self.recording)
-        return open_or_encode(self.cache_folder, self.folder, manifest, self.tokenizer, self._device, self.encode_batch)
+        return open_or_encode(self.cache_folder, self.folder, manifest, self.tokenizer, self.device, self.encode_batch)
 
     def _store_split(self, cache: LatentCache) -> None:
         """Write which episodes are held out beside the cache."""

@@ -110,6 +110,7 @@ class SkillScore(EpisodeMetric):
         above = ((skill >= HALF) | unknown).double()  # a horizon without skill decides nothing
         steps = torch.where(unknown.all(-1), torch.nan, above.cumprod(-1).sum(-1))
         over_all = {"skill_area": first.nanmean(-1), "steps_until_half_skill": steps}
+        counted = {"skill_area": total[..., :AREA_HORIZON].sum(-1), "steps_until_half_skill": total.sum(-1)}
         return {name: Estimate(value, total) for name, value in by_horizon.items()} | {
-            name: Estimate(value, total.sum(-1)) for name, value in over_all.items()
+            name: Estimate(value, counted[name]) for name, value in over_all.items()
         }

@@ -1,6 +1,7 @@
 """Several runs side by side, and which of their differences are more than chance."""
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from pacdream.evaluation.metrics_file import Reading, Scorecard, read_scorecard
 from pacdream.evaluation.tables import Table, cell
 from pacdream.runtime.files import atomic_path
 
+log = logging.getLogger(__name__)
+
 COMPARED: dict[str, tuple[str, int | None]] = {
     "one step: codes %": ("one_step/accuracy", None),
     "changed F1 %": ("one_step/changed_f1", None),
@@ -31,6 +34,8 @@ COMPARED: dict[str, tuple[str, int | None]] = {
     "moves %": ("control/move", None),
 }
 """Columns of the comparison: figure and horizon."""
+_FEW = 10
+"""Fewer episodes give poor intervals."""
 PLOTTED = ("open_loop/argmax/skill", "open_loop/argmax/accuracy")
 
 
@@ -81,7 +86,7 @@ def comparison_table(measured: Sequence[Measured]) -> Table:
 
 def differs(first: Measured, other: Measured, name: str, horizon: int | None) -> bool:
     """Whether the 95 % interval of the difference between two runs excludes 0."""
-    if not all(_knows(run, name, horizon) for run in (first, other)):
+    if not all(_knows(run, name, horizon) for run in (first, other)) or _unlike(first, other):
         return False
     a, b = (run.samples[name] if horizon is None else run.samples[name][:, horizon - 1] for run in (first, other))
     count = min(len(a), len(b))
@@ -98,33 +103,50 @@ def _knows(run: Measured, name: str, horizon: int | None) -> bool:
     return known and (horizon is None or horizon <= len(run.card.figures[name].value))
 
 
+_ALIKE = {
+    "held_out": "on different episodes",
+    "seed": "with different seeds of the resampling",
+    "settings": "with different settings of the report",
+    "ceiling": "with different ceilings of skill",
+}
+"""What two measurements must share to be resampled together."""
+
+
+def _unlike(first: Measured, other: Measured) -> list[str]:
+    """In what two measurements differ that makes their differences say nothing about the models."""
+    return [said for key, said in _ALIKE.items() if first.card.about.get(key) != other.card.about.get(key)]
+
+
 def caveats(measured: Sequence[Measured]) -> list[str]:
     """What a reader must know before believing the table."""
-    notes = []
-    if len({run.card.about.get("episodes") for run in measured}) > 1:
-        notes.append("The runs were measured on different episodes: differences may be those of the data.")
+    notes = [
+        f"{run.name} was measured {', '.join(unlike)} than {measured[0].name}: no stars."
+        for run in measured[1:]
+        if (unlike := _unlike(measured[0], run))
+    ]
     if len({run.card.about.get("tokenizer") for run in measured}) > 1:
-        notes.append(
-            "The runs live behind different tokenizers: only pixels, positions and moves can be compared, codes cannot."
-        )
-    if any(run.card.about["held_out_episodes"] < 10 for run in measured):
-        fewest = min(run.card.about["held_out_episodes"] for run in measured)
-        notes.append(f"Only {fewest} held-out episodes: intervals from so few are rather too narrow.")
+        notes.append("The runs live behind different tokenizers: compare pixels, positions and moves, but not codes.")
+    fewest = min(run.card.about["held_out_episodes"] for run in measured)
+    if fewest < _FEW:
+        notes.append(f"Only {fewest} held-out episode(s): intervals from so few are too narrow, or cannot be had.")
     return notes
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Run folders among the paths; one that is none stands for the run folders in it, e.g. those of a sweep.
+    """Run folders among the paths; one that is none stands for the measured run folders in it, e.g. those of a sweep.
 
     Raises:
         ValueError: neither a run nor a folder with runs.
     """
     found = []
     for path in paths:
-        own = [path] if _is_run(path) else sorted(p for p in path.glob("*") if _is_run(p))
-        if not own:
+        inside = [path] if _is_run(path) else sorted(p for p in path.glob("*") if _is_run(p))
+        if not inside:
             raise ValueError(f"compare={path} is neither the folder of a run nor a folder with runs in it")
-        found += own
+        measured = [run for run in inside if run == path or (run / "report" / "metrics.json").is_file()]
+        for run in sorted(set(inside) - set(measured)):
+            log.warning("%s is left out: it has not been measured (python evaluate.py run=%s)", run.name, run)
+        found += measured
     return found
 
 

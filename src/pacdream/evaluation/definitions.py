@@ -6,11 +6,12 @@ DEFINITIONS = {
     "changed_recall": "share of right codes among those that change",
     "changed_precision": "share of right codes among those that the model changes",
     "changed_f1": "harmonic mean of changed-code precision and recall",
-    "bits_per_frame": "negative log-likelihood of the real grid in bits; a uniform guess costs 8 bits per code",
+    "bits_per_frame": "negative log-likelihood of the real grid in bits; a uniform guess costs log2 K per code",
     "ece": "expected calibration error: mean gap between confidence and accuracy in 15 bins of confidence",
     "confidence": "mean confidence of the most likely code in each bin",
     "right": "share of right codes in each bin of confidence",
-    "skill": "(accuracy - copy*) / (ceiling - copy*): 0 copies, 1 is the emulator, negative is worse than copying",
+    "skill": "(accuracy - copy*) / (ceiling - copy*): 0 copies, 1 is what the game scores against itself, "
+    "below 0 is worse than copying",
     "skill_area": "mean skill of the first 15 horizons",
     "steps_until_half_skill": "imagined steps before skill first falls below 0.5",
     "copy": "accuracy of the last real grid",
@@ -27,7 +28,7 @@ DEFINITIONS = {
     "dots_too_many_eaten": "dots per frame that are gone but should be there",
     "dots_too_few_eaten": "dots per frame that are there but should be gone",
     "retrieval": "share of held directions whose dream is nearest, in codes, to the real future of the same direction; "
-    "1/4 for a dream that does not listen",
+    "one in their number for a dream that does not listen",
     "retrieval_best": "the same for the real futures themselves, some of which are equal (walls)",
     "fan_dream": "share of codes in which the dreams of two directions differ",
     "fan_real": "share of codes in which the real futures of two directions differ",

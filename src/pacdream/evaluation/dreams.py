@@ -85,9 +85,12 @@ def measure_dreams(
 def measure_divergence(
     model: WorldModel, windows: Windows, imagined: Tensor, draws: Tensor, batch_size: int, seed: int
 ) -> dict[str, Figure]:
-    """Dream again, greedily, but with the actions of other windows."""
+    """Dream again, greedily, but with the actions of other windows; nothing if there are none."""
+    if len(windows.codes) < 2:
+        return {}
     generator = torch.Generator().manual_seed(seed)
-    others = torch.randperm(len(windows.codes), generator=generator)
+    order = torch.randperm(len(windows.codes), generator=generator)
+    others = torch.empty_like(order).scatter_(0, order, order.roll(1))  # nobody keeps its own
     seen = windows.actions[:, : windows.context - 1]
     actions = torch.cat([seen, windows.actions[others][:, windows.context - 1 :]], 1)
     score = DivergenceScore(len(draws[0]), windows.horizon)

@@ -58,7 +58,12 @@ class EpisodeMetric(Metric, ABC):
         return {name: estimate.value for name, estimate in self.figures(self.sums.sum(0)).items()}
 
     def with_intervals(self, draws: Tensor) -> dict[str, Figure]:
-        """The figures with intervals; ``draws`` (R, E) says how often each episode is in each resampled set."""
+        """The figures with intervals; ``draws`` (R, E) says how often each episode is in each resampled set.
+
+        One episode says nothing about how much episodes differ: its intervals are NaN.
+        """
+        if len(self.sums) < 2:
+            draws = torch.full_like(draws, torch.nan)
         resampled = self.figures(torch.tensordot(draws, self.sums, 1))
         return {
             name: _figure(estimate, resampled[name].value) for name, estimate in self.figures(self.sums.sum(0)).items()
@@ -72,7 +77,8 @@ def draw_episodes(num_episodes: int, resamples: int, seed: int) -> Tensor:
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(num_episodes, (resamples, num_episodes), generator=generator)
-    return torch.nn.functional.one_hot(drawn, num_episodes).sum(1).double()
+    once = torch.ones(drawn.shape, dtype=torch.float64)
+    return torch.zeros_like(once).scatter_add_(1, drawn, once)
 
 
 def ratio(part: Tensor, whole: Tensor) -> Estimate:

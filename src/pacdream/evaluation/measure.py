@@ -19,8 +19,9 @@ from pacdream.evaluation.game import Screening, decode, measure_control, measure
 from pacdream.evaluation.metrics_file import Reading, Scorecard
 from pacdream.evaluation.one_step import Surprise, measure_one_step
 from pacdream.evaluation.reality import observe
-from pacdream.evaluation.windows import Windows, held_out_windows
+from pacdream.evaluation.windows import Windows, evenly, held_out_windows
 from pacdream.rollout.imagine import Sampler
+from pacdream.runtime.files import sha256_of
 from pacdream.world_model.base import WorldModel
 
 
@@ -88,7 +89,8 @@ def measure(
     ms_pacman = "MsPacman" in str(manifest.settings.get("env", {}).get("id", ""))
     draws = draw_episodes(len(data.split.val), settings.resamples, settings.seed)
     windows = held_out_windows(data, settings.context, settings.horizon, settings.num_windows)
-    filmed, moments = windows.thinned(settings.game_windows), windows.thinned(settings.control_moments)
+    shown = evenly(len(windows.codes), settings.game_windows)
+    filmed, moments = windows.pick(shown), windows.thinned(settings.control_moments)
     one = measure_one_step(
         model, data, manifest, draws, settings.context, settings.num_worst, settings.batch_size, ms_pacman
     )
@@ -100,7 +102,7 @@ def measure(
     figures |= measure_divergence(model, windows, dreams.imagined, draws, settings.batch_size, settings.seed)
     if real.crossroads:
         figures |= measure_control(model, data.tokenizer, real.crossroads, draws, ms_pacman)
-    dreamt = dreams.imagined[_rows(windows, filmed)]
+    dreamt = dreams.imagined[shown]
     screening = Screening(
         real.footage.frames[:, 1:],
         decode(data.tokenizer, filmed.target, "decoding real codes"),
@@ -116,8 +118,10 @@ def measure(
             "seed": settings.seed,
             "device": str(data.codes.device),
             "threads": torch.get_num_threads(),
-            "ceiling": "emulator" if real.continuations is not None else "a perfect prediction (no emulator)",
+            "ceiling": "the emulator" if real.continuations is not None else "a perfect prediction (no emulator)",
             "held_out_episodes": len(data.split.val),
+            "held_out": sha256_of(*(manifest.episodes[number].sha256 for number in data.split.val)),
+            "directions": len(real.crossroads.actions) if real.crossroads else 0,
             "action_names": list(manifest.action_names),
             "settings": asdict(settings),
             **about,
@@ -144,9 +148,3 @@ def check_model(model: WorldModel, data: LatentDataModule, manifest: Manifest) -
                 f"the world model was made for a {what} of {of_model}, the tokenizer and the episodes in {data.folder} "
                 f"have {of_data}: measure it on episodes of its own game, with its own tokenizer"
             )
-
-
-def _rows(windows: Windows, chosen: Windows) -> Tensor:
-    """Numbers of the chosen windows."""
-    pairs = list(zip(windows.episode.tolist(), windows.step.tolist(), strict=True))
-    return torch.tensor([pairs.index(pair) for pair in zip(chosen.episode.tolist(), chosen.step.tolist(), strict=True)])

@@ -11,7 +11,7 @@ from torch import Tensor
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.code_score import CodeScore, PositionScore, code_counts, code_figures
-from pacdream.evaluation.episode_metric import EpisodeMetric, Estimate, Figure, prefixed
+from pacdream.evaluation.episode_metric import EpisodeMetric, Estimate, Figure, prefixed, ratio
 from pacdream.evaluation.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
 from pacdream.evaluation.states import rare_states
 from pacdream.evaluation.windows import Windows, held_out_episodes
@@ -72,15 +72,15 @@ class StateScore(EpisodeMetric):
         steps, counts = sums[..., 0], sums[..., 1:]
         total, changed = counts[..., 0], counts[..., 2]
         figures = code_figures(counts)
-        copied = (total - changed) / total.clamp(min=1)
-        figures["copy"] = Estimate(torch.where(total > 0, copied, torch.nan), steps)
+        figures["copy"] = Estimate(ratio(total - changed, total).value, steps)
         figures["accuracy"] = Estimate(figures["accuracy"].value, steps)
         return figures
 
 
-def tiles(data: LatentDataModule, context: int) -> Iterator[tuple[Windows, Tensor]]:
+def tiles(data: LatentDataModule, context: int, size: int | None) -> Iterator[tuple[Windows, Tensor]]:
     """Windows that together predict every held-out grid that ``context`` others precede, one episode at a time.
 
+    Each predicts at most ``size`` grids, or all of an episode, as a model with a memory must.
     With each comes (B, T) bool: predictions that no earlier window of the episode has made.
     """
     for rank, number in enumerate(data.split.val):
@@ -88,7 +88,7 @@ def tiles(data: LatentDataModule, context: int) -> Iterator[tuple[Windows, Tenso
         targets = end - first - context
         if targets < 1:
             continue
-        length = min(_TILE, targets)
+        length = min(size or targets, targets)
         offsets = torch.arange(0, targets, length).clamp(max=targets - length)
         fresh = torch.arange(length) >= (torch.arange(len(offsets)) * length - offsets)[:, None]
         batch = data.windows(first + offsets, context + length - 1)
@@ -117,15 +117,16 @@ def measure_one_step(
     ms_pacman: bool,
 ) -> OneStep:
     """Predict every held-out grid from the real ones before it."""
-    episodes, size = len(data.split.val), model.codebook_size
+    episodes, codes = len(data.split.val), model.codebook_size
     score, positions = CodeScore(episodes), PositionScore(episodes, model.grid_shape)
     likelihood, calibration = LikelihoodScore(episodes), CalibrationScore(episodes)
-    confusion = torch.zeros(size * size, dtype=torch.int64)
+    confusion = torch.zeros(codes * codes, dtype=torch.int64)
     by_state: StateScore | None = None
     names: list[str] = []
     worst: list[Surprise] = []
     recorded = held_out_episodes(data, manifest)
-    for windows, fresh in track(tiles(data, context), "one step ahead", total=episodes):
+    size = None if model.initial_state(1, data.codes.device) else _TILE
+    for windows, fresh in track(tiles(data, context, size), "one step ahead", total=episodes):
         # Episodes too short for a context have no tile.
         episode = next(item for item in recorded if item.rank == int(windows.episode[0])).episode
         states = rare_states(episode, ms_pacman)
@@ -145,7 +146,7 @@ def measure_one_step(
                 likelihood.update(bits, rank)
                 calibration.update(logits, target, rank)
                 by_state.update(code_counts(predicted, present, target).cpu(), in_state[frame], rank)
-                confusion += torch.bincount((target * size + predicted).flatten().cpu(), minlength=size * size)
+                confusion += torch.bincount((target * codes + predicted).flatten().cpu(), minlength=codes * codes)
                 found = zip(bits.tolist(), rank.tolist(), frame.tolist(), present, target, predicted, strict=True)
                 worst = _apart([*worst, *(Surprise(*item) for item in found)])[:num_worst]
     if by_state is None:
@@ -157,4 +158,4 @@ def measure_one_step(
         **prefixed("position", positions.with_intervals(draws)),
         **prefixed("state", by_state.with_intervals(draws)),
     }
-    return OneStep(figures, names, confusion.view(size, size), worst)
+    return OneStep(figures, names, confusion.view(codes, codes), worst)

@@ -30,7 +30,8 @@ class PixelScore(EpisodeMetric):
 
     def update(self, predicted: Frames, target: Frames, rgb: NDArray[np.uint8], episode: Tensor) -> None:
         """Add frames (B, *shape, H, W)."""
-        counts = pixel_counts(predicted, target, rgb)
+        # One window at a time: the errors of all would take several times the memory of the frames.
+        counts = np.stack([pixel_counts(*frames, rgb) for frames in zip(predicted, target, strict=True)])
         frames = np.ones_like(counts[..., :1])
         self.add(torch.from_numpy(np.concatenate([frames, counts], -1)), episode)
 

@@ -19,7 +19,7 @@ def plot_horizons(path: Path, card: Scorecard) -> None:
     figure = Figure(figsize=(11, 4), layout="constrained")
     accuracy, skill = figure.subplots(1, 2)
     for name, label, style in (
-        ("baseline/ceiling", "ceiling (emulator)", "k:"),
+        ("baseline/ceiling", "ceiling", "k:"),
         ("teacher_forced/argmax/accuracy", "teacher-forced", "C2-"),
         ("open_loop/argmax/accuracy", "open loop", "C0-"),
         ("open_loop/sampled/accuracy", "open loop, sampled", "C1-"),
@@ -31,7 +31,7 @@ def plot_horizons(path: Path, card: Scorecard) -> None:
     _line(skill, card, "open_loop/argmax/skill", "open loop", "C0-")
     _line(skill, card, "teacher_forced/argmax/skill", "teacher-forced, one step", "C2-")
     skill.axhline(0, color="k", linestyle="--", linewidth=1)
-    skill.set(xlabel="imagined steps", ylim=_around_zero(card), title="skill: 0 copies, 1 is the emulator")
+    skill.set(xlabel="imagined steps", ylim=_around_zero(card), title=f"skill: 0 copies, 1 is {card.about['ceiling']}")
     _finish(figure, path)
 
 
@@ -104,7 +104,8 @@ def plot_control(path: Path, card: Scorecard) -> None:
     retrieval, fan, divergence = figure.subplots(1, 3)
     _line(retrieval, card, "control/retrieval", "dream", "C0-")
     _line(retrieval, card, "control/retrieval_best", "real futures", "k:")
-    retrieval.axhline(0.25, color="k", linestyle="--", linewidth=1, label="does not listen")
+    if directions := card.about.get("directions"):
+        retrieval.axhline(1 / directions, color="k", linestyle="--", linewidth=1, label="does not listen")
     retrieval.set(title="own future nearest", xlabel="steps held", ylim=(0, 1))
     _line(fan, card, "control/fan_dream", "dream", "C0-")
     _line(fan, card, "control/fan_real", "real", "k:")

@@ -50,7 +50,7 @@ def all_tables(card: Scorecard, intervals: bool = True) -> dict[str, Table]:
     ]  # fmt: skip
     shown = {
         "accuracy": ("right codes in % after h steps", accuracy + baselines),
-        "skill": ("skill: 0 copies, 1 is the emulator", skill),
+        "skill": (f"skill: 0 copies, 1 is {card.about['ceiling']}", skill),
         "changes": ("codes that change (%), and surprise", changed),
         "game": ("the game after decoding: dream, and what the tokenizer alone makes of reality", _game_names(card)),
         "control": ("does it listen? (%, after h steps)", _control_names()),
@@ -108,7 +108,7 @@ def cell(reading: Reading, name: str, index: int, intervals: bool = True) -> str
     scale, digits = (1, 2) if definition in NOT_PERCENT else (100, 1)
     digits = 1 if definition in ("psnr", "bits_per_frame", "median", "p90") else digits
     shown = [f"{scale * values[index]:.{digits}f}" for values in (reading.value, reading.low, reading.high)]
-    return f"{shown[0]} [{shown[1]}, {shown[2]}]" if intervals else shown[0]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]" if intervals and shown[1] != "nan" else shown[0]
 
 
 _PICTURE = {

@@ -88,14 +88,14 @@ def measure(model: Tokenizer, decoded: Decoded) -> dict[str, float]:
 
 def measure_sprites(decoded: Decoded) -> dict[str, dict[str, float]]:
     """Of every sprite the figures of ``SpriteScore``, and under ``original_…`` those of the real frames."""
-    together = torch.zeros(1, dtype=torch.int64)
+    together = torch.zeros(len(decoded.real), dtype=torch.int64)
     found: dict[str, dict[str, float]] = {}
     for sprite in SPRITES:
         found[sprite.name] = {}
         for prefix, frames in (("", decoded.decoded), ("original_", decoded.real)):
-            score = SpriteScore(1, len(frames))
-            score.update(frames[None], decoded.real[None], decoded.ram[None], sprite, together)
-            figures = score.figures(score.sums.sum((0, 1)))
+            score = SpriteScore(1, 1)
+            score.update(frames[:, None], decoded.real[:, None], decoded.ram[:, None], sprite, together)
+            figures = score.figures(score.sums[0, 0])
             found[sprite.name] |= {prefix + name: float(estimate.value) for name, estimate in figures.items()}
             found[sprite.name]["frames"] = float(figures["lost"].n)
     return found

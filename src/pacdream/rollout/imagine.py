@@ -52,8 +52,10 @@ def imagine(
     Raises:
         ValueError: an action or a code that the model does not have, or no step to imagine.
     """
-    steps = list(_unroll(model, context, actions, sample or Greedy(), None, actor, horizon))
-    return Rollout(torch.stack([step.codes for step in steps], 1), torch.stack([step.actions for step in steps], 1))
+    steps = _unroll(model, context, actions, sample or Greedy(), None, actor, horizon)
+    kept = [(step.codes, step.actions) for step in steps]  # without the logits, which are 1,000 times as large
+    codes, taken = (torch.stack(part, 1) for part in zip(*kept, strict=True))
+    return Rollout(codes, taken)
 
 
 def dream(model: WorldModel, context: Tensor, actions: Tensor, sample: Sampler) -> Iterator[Prediction]:

@@ -30,10 +30,12 @@ def evaluate(config: DictConfig) -> None:
         log.info("comparison: %s", here / "compare.html")
         return
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
-    folder = run.folder if config.episodes is None and not run.bare else here
+    # The run's own record holds its best checkpoint on its own held-out episodes, and nothing else.
+    own = config.episodes is None and config.checkpoint is None and config.horizon is None and not run.bare
+    folder = run.folder if own else here
     report = _report(config, run)
     data = run.data(config.episodes)
-    loggers = run.loggers() if config.log else []
+    loggers = run.loggers() if config.log and own else []
     try:
         report(folder, data, run.checkpoint, loggers, run.global_step)
     finally:

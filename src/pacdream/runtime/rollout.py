@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from pacdream.data.episode_store import read_manifest
 from pacdream.evaluation.game import decode
+from pacdream.evaluation.measure import check_model
 from pacdream.evaluation.reality import played_future, recorded_future
 from pacdream.evaluation.windows import held_out_windows
 from pacdream.rollout.imagine import imagine
@@ -31,6 +32,7 @@ def rollout(config: DictConfig) -> None:
     data = run.data(config.episodes)
     model = run.model(data.codes.device)
     manifest = read_manifest(data.folder)
+    check_model(model, data, manifest)
     windows = held_out_windows(data, config.context, config.horizon, config.dreams)
     recorded = not config.actor
     actor = None if recorded else build(config.actor, action_names=manifest.action_names)

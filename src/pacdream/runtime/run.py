@@ -80,6 +80,7 @@ class Run:
             identities.pop("episodes")
         check_same_data(self.folder, identities)
         self._check_checkpoint(identities)
+        data.device = torch.accelerator.current_accelerator() or torch.device("cpu")
         data.prepare_data()
         data.setup("validate")
         return data
