@@ -272,7 +272,6 @@ def test_its_own_held_out_episodes_alone_are_all_held_out(
     assert (data.split.train, data.split.val) == ((), (0,))
 
 
-@pytest.mark.xfail(strict=True, reason="only provenance.json is asked, not the checkpoint's own made_from")
 def test_a_bare_checkpoint_is_not_measured_on_all_that_it_says_it_was_trained_on(
     bare: Run, tokenizer_path: Path, episodes: Path, latents: LatentDataModule, tmp_path: Path
 ) -> None:

@@ -113,8 +113,10 @@ class Run:
     def _made_from(self) -> dict[str, str]:
         """Hashes of what it was trained on, as far as they are known."""
         path = self.folder / "provenance.json"
-        found: dict[str, str] = json.loads(path.read_text()) if path.is_file() and not self.bare else {}
-        return found
+        if path.is_file() and not self.bare:
+            found: dict[str, str] = json.loads(path.read_text())
+            return found
+        return dict(self._header.get("made_from", {}))
 
     def _check_not_seen(self, episodes: Path, known: bool) -> None:
         """Refuse to measure on episodes that the run was trained on, as far as its own can still be found."""
@@ -145,7 +147,7 @@ class Run:
     def _check_checkpoint(self, identities: dict[str, str]) -> None:
         """Refuse a checkpoint that says that it was trained behind another tokenizer."""
         here = identities.get("tokenizer", "")
-        trained = self._header.get("made_from", {}).get("tokenizer", here)
+        trained = self._made_from.get("tokenizer", here)
         if trained != here:
             raise ValueError(
                 f"{self.checkpoint} was trained behind another tokenizer ({trained[:12]}…) than the one here "
