@@ -135,7 +135,7 @@ def frames(video: Path) -> list[np.ndarray]:
 
 
 def test_the_folder_holds_numbers_samples_pictures_videos_and_a_page(reported: Reported) -> None:
-    pictures = {f"{name}.png" for name in PICTURES} | {f"worst_{i}.png" for i in range(WORST)}
+    pictures = {f"{name}.png" for name in PICTURES} | {f"worst_{i:02d}.png" for i in range(WORST)}
     videos = {f"dream_{i}.mp4" for i in range(VIDEOS)}
     rest = {"metrics.json", "bootstrap.safetensors", "report.html"}
     assert {path.name for path in reported.folder.iterdir()} == pictures | videos | rest
@@ -156,7 +156,7 @@ def test_the_dream_is_a_strip_and_a_video(reported: Reported) -> None:
 
 def test_a_surprise_is_shown_before_after_and_as_it_was_predicted(reported: Reported) -> None:
     for i in range(WORST):
-        assert Image.open(reported.folder / f"worst_{i}.png").size == (3 * 160, 210)
+        assert Image.open(reported.folder / f"worst_{i:02d}.png").size == (3 * 160, 210)
 
 
 def test_the_samples_are_those_that_runs_are_compared_by(reported: Reported) -> None:

@@ -225,6 +225,14 @@ def test_a_bare_checkpoint_of_another_tokenizer_is_refused(
     assert "tokenizer.checkpoint=" in line
 
 
+def test_weights_of_another_run_behind_another_tokenizer_are_refused(trained: Path, tmp_path: Path) -> None:
+    weights = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    weights["made_from"]["tokenizer"] = "ab" * 32
+    torch.save(weights, tmp_path / "foreign.ckpt")
+    line = data_refusal(open_run(trained, checkpoint=str(tmp_path / "foreign.ckpt")))
+    assert f"{tmp_path / 'foreign.ckpt'} was trained behind another tokenizer (abababababab…)" in line
+
+
 def test_of_other_episodes_all_are_held_out(trained: Path, other_episodes: Path) -> None:
     data = open_run(trained).data(str(other_episodes))
     assert data.folder == other_episodes

@@ -16,7 +16,10 @@ def find_or_record(folder: Path, recording: Recording) -> Manifest:
         ValueError: another folder, and it holds no episodes; or that one, recorded with other settings.
     """
     if folder != recording.folder:
-        return read_manifest(folder)
+        manifest = read_manifest(folder)
+        if not manifest.episodes:
+            raise ValueError(f"no episodes in {folder} yet: run the `python collect.py` command that began it again")
+        return manifest
     manifest = recording.manifest()
     if not manifest.episodes:
         log.info("no episodes in %s yet: recording the default data set first", folder)

@@ -52,7 +52,7 @@ def write_page(path: Path, title: str, parts: Sequence[str]) -> None:
         f"<style>{_STYLE}</style>\n<h1>{html.escape(title)}</h1>\n{body}\n</html>\n"
     )
     with atomic_path(path) as temporary:
-        temporary.write_text(page)
+        temporary.write_text(page, encoding="utf-8")
 
 
 def _cell(text: str) -> str:

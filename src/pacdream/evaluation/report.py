@@ -81,7 +81,8 @@ class WorldModelReport:
         plots.plot_curves(folder / "curves.png", metrics)
         _draw_worst(folder, done, tokenizer)
         count = len(done.dreamt_codes)
-        for i, row in enumerate(np.linspace(0, count - 1, min(self.num_videos, count) + 2).astype(int)[1:-1]):
+        # The middles of as many equal parts.
+        for i, row in enumerate((np.arange(videos := min(self.num_videos, count)) + 0.5) * count // videos):
             film = film_of(done, int(row), card.about["action_names"])
             write_video(folder / f"dream_{i}.mp4", film, self.fps)
             if i == 0:
@@ -148,7 +149,7 @@ def _draw_worst(folder: Path, done: Measurement, tokenizer: Tokenizer) -> None:
     """One picture for each of the most surprising steps: before, after, predicted."""
     codes = torch.stack([torch.stack([s.present, s.target, s.predicted]) for s in done.worst])
     for i, triple in enumerate(done.rgb[decode(tokenizer, codes, "decoding surprises")]):
-        with atomic_path(folder / f"worst_{i}.png") as temporary:
+        with atomic_path(folder / f"worst_{i:02d}.png") as temporary:
             Image.fromarray(np.concatenate(triple, 1)).save(temporary, format="PNG")
 
 

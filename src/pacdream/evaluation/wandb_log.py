@@ -57,9 +57,9 @@ def _log_media(run: "wandb.Run", headlines: Mapping[str, float], done: Measureme
     media |= {
         f"report/{path.stem}": wandb.Video(str(path), format="mp4") for path in sorted(folder.glob("dream_*.mp4"))
     }
-    run.log({**media, "report/page": wandb.Html((folder / "report.html").read_text(), inject=False)})
+    run.log({**media, "report/page": wandb.Html((folder / "report.html").read_text(encoding="utf-8"), inject=False)})
     worst = wandb.Table(columns=["bits", "episode", "step", "before, after, predicted"])
     for i, surprise in enumerate(done.worst):
-        frames = wandb.Image(str(folder / f"worst_{i}.png"))
+        frames = wandb.Image(str(folder / f"worst_{i:02d}.png"))
         worst.add_data(surprise.bits, surprise.episode, surprise.step, frames)
     run.log({"report/worst_predictions": worst})

@@ -65,9 +65,10 @@ def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: 
     starts = data.cache.window_starts(data.split.val, length)
     if not len(starts):
         longest = int((data.cache.starts[1:] - data.cache.starts[:-1])[list(data.split.val)].max())
+        way_out = f"choose horizon={longest - context} or less" if longest > context else "record longer ones"
         raise ValueError(
             f"report.context={context} and horizon={horizon} need episodes of {length + 1} frames, but the longest "
-            f"held-out one has {longest}: choose horizon={max(1, longest - context)} or less"
+            f"held-out one has {longest}: {way_out}"
         )
     chosen = starts[evenly(len(starts), count)]
     first_frames = data.cache.starts[list(data.split.val)]

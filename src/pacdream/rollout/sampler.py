@@ -13,7 +13,10 @@ class Greedy:
 
 
 class Categorical:
-    """Draws each code from the model's own distribution, sharpened or cut if wanted."""
+    """Draws each code from the model's own distribution, sharpened or cut if wanted.
+
+    There is one stream of draws: what a dream draws depends on the seed, and on the dreams drawn before and beside it.
+    """
 
     def __init__(self, temperature: float, top_k: int | None, seed: int) -> None:
         """Configure.

@@ -147,7 +147,7 @@ class Run:
     def _check_checkpoint(self, identities: dict[str, str]) -> None:
         """Refuse a checkpoint that says that it was trained behind another tokenizer."""
         here = identities.get("tokenizer", "")
-        trained = self._made_from.get("tokenizer", here)
+        trained = self._header.get("made_from", {}).get("tokenizer", here)  # its own word: it may be of another run
         if trained != here:
             raise ValueError(
                 f"{self.checkpoint} was trained behind another tokenizer ({trained[:12]}…) than the one here "
