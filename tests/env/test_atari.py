@@ -132,3 +132,12 @@ def test_unknown_pooling_is_refused():
 def test_frameskip_shorter_than_the_pooling_is_refused(frameskip, pooling):
     with pytest.raises(ValueError, match=f"env.frameskip={frameskip} is too small for env.pooling={pooling}"):
         pac_man(frameskip=frameskip, pooling=pooling)
+
+
+def test_a_missing_rom_is_one_line_that_names_it_and_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "roms/ms_pacman.bin")
+
+    monkeypatch.setattr(gym, "make", missing)
+.*--force-reinstall ale-py"):
+        pac_man()

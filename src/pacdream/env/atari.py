@@ -54,6 +54,8 @@ def make_env(
             repeat_action_probability=repeat_action_probability,
             disable_env_checker=True,
         )
+    except OSError as error:
+        raise ValueError(f"the ROM of {id} is missing: {error} (pip install --force-reinstall ale-py)") from error
     except (gym.error.Error, TypeError) as error:
         raise ValueError(f"env.id={id!r} is not an ALE game: {error} (try ALE/MsPacman-v5)") from error
     if late_share and env.unwrapped._game == "ms_pacman":  # type: ignore[attr-defined]
