@@ -29,3 +29,6 @@ class CounterTokenizer(Tokenizer):
 
     def fold(self, frames: Tensor, padding: int) -> Tensor:
         raise NotImplementedError
+
+    def unfold(self, folded: Tensor) -> Tensor:
+        raise NotImplementedError

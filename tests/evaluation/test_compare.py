@@ -88,6 +88,25 @@ def test_the_comparison_is_a_table_a_picture_and_a_page(tmp_path: Path) -> None:
     assert not re.search(r"https?://", page)
 
 
+@pytest.mark.parametrize("count", [3, 9])
+def test_the_printed_table_is_readable_in_eighty_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"{i}_optimizer.lr=0.001,world_model.hidden_size=512" for i in range(count)]
+    compare([make_run(tmp_path / name, 0.2 + i / 10) for i, name in enumerate(names)], tmp_path / "out")
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    shown: dict[str, list[str]] = {name: [] for name in ["", *COMPARED]}
+    for grid in out.split("┏")[1:]:
+        heads = [line.split("┃")[1:-1] for line in grid.splitlines() if line.startswith("┃")]
+        rows = [line.split("│")[1:-1] for line in grid.splitlines() if line.startswith("│")]
+        for name, *cells in [["".join(map(str.strip, parts)) for parts in zip(*heads, strict=True)], *rows]:
+            shown[name.strip()] += [cell.strip() for cell in cells]
+    assert shown.pop("") == names
+    assert all(len(values) == count and "…" not in "".join(values) for values in shown.values())
+
+
 def test_a_figure_that_a_run_lacks_is_a_dash(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b")]
     figures = {"one_step/accuracy": Reading(*(np.array(0.5),) * 4)}

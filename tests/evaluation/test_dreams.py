@@ -206,6 +206,12 @@ def test_equal_seeds_draw_equal_dreams(gru: WorldModel, windows: Windows) -> Non
     assert torch.equal(other["open_loop/argmax/accuracy"].value, one["open_loop/argmax/accuracy"].value)
 
 
+def test_what_is_teacher_forced_is_asked_for_once_for_both_samplers(windows: Windows) -> None:
+    model = ScriptedWorldModel(stand_still)
+    dreamt(model, windows, batch_size=len(windows.codes))
+    assert model.steps_seen == list(range(CONTEXT - 1 + HORIZON)) * 3
+
+
 def test_the_greedy_dreams_are_handed_on(windows: Windows) -> None:
     train_codes = windows.codes[:0].flatten(0, 1)
     sampler = Categorical(temperature=1.0, top_k=None, seed=0)
@@ -216,7 +222,7 @@ def test_the_greedy_dreams_are_handed_on(windows: Windows) -> None:
 
 def test_dreams_that_see_less_than_the_blinking_are_refused(windows: Windows) -> None:
     short = Windows(windows.codes, windows.actions, windows.episode, windows.step, 3)
-    with pytest.raises(ValueError, match=r"report\.context=3 must be at least 4"):
+    with pytest.raises(ValueError, match="a phase-matched copy needs 4 seen grids, not 3"):
         dreamt(UniformWorldModel(), short)
 
 

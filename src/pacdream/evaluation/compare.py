@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.table import Column
 from rich.table import Table as RichTable
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -36,6 +37,8 @@ COMPARED: dict[str, tuple[str, int | None]] = {
 """Columns of the comparison: figure and horizon."""
 _FEW = 10
 """Fewer episodes give poor intervals."""
+_ABREAST = 4
+"""Runs that are readable side by side in a terminal of 80 columns."""
 PLOTTED = ("open_loop/argmax/skill", "open_loop/argmax/accuracy")
 
 
@@ -197,13 +200,17 @@ def _write_csv(path: Path, measured: Sequence[Measured]) -> None:
 
 
 def _print(table: Table, notes: Sequence[str]) -> None:
-    grid = RichTable(title=table.title)
-    for heading in table.header:
-        grid.add_column(heading, justify="left" if heading == "run" else "right")
-    for row in table.rows:
-        grid.add_row(*(text.partition(" [")[0] for text in row))
+    """To the terminal: the table on its side, without intervals, a few runs at a time."""
     console = Console()
-    console.print(grid)
+    console.print(table.title)
+    for first in range(0, len(table.rows), _ABREAST):
+        (_, *runs), *figures = zip(table.header, *table.rows[first : first + _ABREAST], strict=True)
+        grid = RichTable(Column(no_wrap=True))
+        for run in runs:
+            grid.add_column(run, justify="right", overflow="fold")
+        for name, *cells in figures:
+            grid.add_row(name, *(text.partition(" [")[0] for text in cells))
+        console.print(grid)
     console.print(_LEGEND)
     for note in notes:
         console.print(note)

@@ -1,6 +1,6 @@
 """Dreams against what happened, horizon by horizon."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from pacdream.evaluation.control import DivergenceScore
 from pacdream.evaluation.episode_metric import Figure, prefixed
 from pacdream.evaluation.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
 from pacdream.evaluation.windows import Windows
-from pacdream.rollout.imagine import Prediction, Sampler, dream, imagine, teacher_force
+from pacdream.rollout.imagine import Sampler, dream, imagine, teacher_force
 from pacdream.rollout.sampler import Greedy
 from pacdream.world_model.base import WorldModel
 
@@ -53,23 +53,23 @@ def measure_dreams(
     Raises:
         ValueError: the context is shorter than the blinking.
     """
-    if windows.context < BLINK_PERIOD:
-        raise ValueError(f"report.context={windows.context} must be at least {BLINK_PERIOD}, the blinking's period")
+    copies = {feed: _copies(windows, feed) for feed in ("open_loop", "teacher_forced")}
     certain = (windows.target if continuations is None else continuations) == windows.target
+    samplers: dict[str, Sampler] = {"argmax": Greedy(), "sampled": sampler}
+    forced = _force_all(model, windows, samplers, len(draws[0]), batch_size)
+    free = {how: _dream_all(model, windows, how, samplers[how], len(draws[0]), batch_size) for how in samplers}
     figures: dict[str, Figure] = {}
-    imagined = windows.target
-    for how, sample in (("argmax", Greedy()), ("sampled", sampler)):
-        for feed in ("teacher_forced", "open_loop"):
-            scored = _measure_mode(model, windows, feed, how, sample, draws, batch_size)
+    for how in samplers:
+        for feed, guesses in (("teacher_forced", forced[how]), ("open_loop", free[how])):
             skill = SkillScore(len(draws[0]), windows.horizon)
             # A teacher-forced prediction is always one step ahead, and so is the ceiling that it can reach.
             reachable = certain[:, :1] if feed == "teacher_forced" else certain
-            skill.update(scored.imagined, *_copies(windows, feed), reachable, windows.target, windows.episode)
+            skill.update(guesses.codes, *copies[feed], reachable, windows.target, windows.episode)
             skills = skill.with_intervals(draws)
             own = ("skill", "skill_area", "steps_until_half_skill")
-            figures |= scored.figures | prefixed(f"{feed}/{how}", {name: skills.pop(name) for name in own})
+            scored = guesses.figures(copies[feed][0], draws) | {name: skills.pop(name) for name in own}
+            figures |= prefixed(f"{feed}/{how}", scored)
             if (feed, how) == ("open_loop", "argmax"):
-                imagined = scored.imagined
                 known = {name: f for name, f in skills.items() if name != "ceiling" or continuations is not None}
                 figures |= prefixed("baseline", known)
     if len(train_codes):
@@ -78,7 +78,7 @@ def measure_dreams(
         everywhere = repeat(most_frequent, "h w -> B T h w", B=len(windows.codes), T=windows.horizon)
         guess.update(everywhere, windows.present, windows.target, windows.episode)
         figures["baseline/unigram"] = guess.with_intervals(draws)["accuracy"]
-    return Dreams(figures, imagined)
+    return Dreams(figures, free["argmax"].codes)
 
 
 @torch.inference_mode()
@@ -101,34 +101,55 @@ def measure_divergence(
     return prefixed("control", score.with_intervals(draws))
 
 
-def _measure_mode(
-    model: WorldModel, windows: Windows, feed: str, how: str, sample: Sampler, draws: Tensor, batch_size: int
-) -> Dreams:
-    """Figures of one way to predict. A change is a change from the grid that copying would predict."""
-    previous, _ = _copies(windows, feed)
-    episodes, horizon = len(draws[0]), windows.horizon
-    score, likelihood = CodeScore(episodes, horizon), LikelihoodScore(episodes, horizon)
-    calibration = CalibrationScore(episodes)
-    parts = []
-    for rows in track(_batches(windows, batch_size), f"{feed.replace('_', ' ')}, {how}"):
+class _Guesses:
+    """What one way to predict makes of all windows, filled in step by step."""
+
+    def __init__(self, windows: Windows, num_episodes: int) -> None:
+        self._windows, self._num_episodes = windows, num_episodes
+        self.codes = torch.empty_like(windows.target)
+        self._bits = torch.empty(self.codes.shape[:2], device=self.codes.device)
+        self._calibration = CalibrationScore(num_episodes)
+
+    def add(self, rows: Tensor, t: int, logits: Tensor, codes: Tensor) -> None:
+        """Step ``t`` of the windows ``rows`` (B,): logits (B, h, w, K) and the codes (B, h, w) made of them."""
+        target = self._windows.target[rows, t]
+        self.codes[rows, t] = codes
+        self._bits[rows, t] = bits_per_frame(logits, target)
+        self._calibration.update(logits, target, self._windows.episode[rows])
+
+    def figures(self, copied: Tensor, draws: Tensor) -> dict[str, Figure]:
+        """Their figures. A change is a change from the grid that copying would predict, ``copied`` (B, T, h, w)."""
+        score = CodeScore(self._num_episodes, self._windows.horizon)
+        score.update(self.codes, copied, self._windows.target, self._windows.episode)
+        likelihood = LikelihoodScore(self._num_episodes, self._windows.horizon)
+        likelihood.update(self._bits, self._windows.episode)
+        figures = score.with_intervals(draws) | likelihood.with_intervals(draws)
+        return figures | {"ece": self._calibration.with_intervals(draws)["ece"]}
+
+
+def _force_all(
+    model: WorldModel, windows: Windows, samplers: Mapping[str, Sampler], num_episodes: int, batch_size: int
+) -> dict[str, _Guesses]:
+    """Teacher-forced guesses of every sampler, from one pass of the model."""
+    guesses = {how: _Guesses(windows, num_episodes) for how in samplers}
+    for rows in track(_batches(windows, batch_size), "teacher forced"):
         part = windows.pick(rows)
-        codes, bits = [], []
-        for t, step in enumerate(_steps(model, part, feed, sample)):
-            codes.append(step.codes)
-            bits.append(bits_per_frame(step.logits, part.target[:, t]))
-            calibration.update(step.logits, part.target[:, t], part.episode)
-        parts.append(torch.stack(codes, 1))
-        score.update(parts[-1], previous[rows], part.target, part.episode)
-        likelihood.update(torch.stack(bits, 1), part.episode)
-    figures = score.with_intervals(draws) | likelihood.with_intervals(draws)
-    figures["ece"] = calibration.with_intervals(draws)["ece"]
-    return Dreams(prefixed(f"{feed}/{how}", figures), torch.cat(parts))
+        for t, step in enumerate(teacher_force(model, part.codes, part.actions, part.context, Greedy())):
+            for how, sample in samplers.items():
+                guesses[how].add(rows, t, step.logits, sample(step.logits))
+    return guesses
 
 
-def _steps(model: WorldModel, windows: Windows, feed: str, sample: Sampler) -> Iterator[Prediction]:
-    if feed == "teacher_forced":
-        return teacher_force(model, windows.codes, windows.actions, windows.context, sample)
-    return dream(model, windows.codes[:, : windows.context], windows.actions, sample)
+def _dream_all(
+    model: WorldModel, windows: Windows, how: str, sample: Sampler, num_episodes: int, batch_size: int
+) -> _Guesses:
+    """Open-loop guesses."""
+    guesses = _Guesses(windows, num_episodes)
+    for rows in track(_batches(windows, batch_size), f"open loop, {how}"):
+        part = windows.pick(rows)
+        for t, step in enumerate(dream(model, part.codes[:, : part.context], part.actions, sample)):
+            guesses.add(rows, t, step.logits, step.codes)
+    return guesses
 
 
 def _copies(windows: Windows, feed: str) -> tuple[Tensor, Tensor]:

@@ -37,7 +37,6 @@ class EpisodeMetric(Metric, ABC):
     double precision, whatever device the world model is on.
     """
 
-    full_state_update = False
     sums: Tensor
 
     def __init__(self, num_episodes: int, shape: tuple[int, ...]) -> None:

@@ -18,7 +18,7 @@ from pacdream.evaluation.episode_metric import Figure, draw_episodes
 from pacdream.evaluation.game import Screening, decode, measure_control, measure_game
 from pacdream.evaluation.metrics_file import Reading, Scorecard
 from pacdream.evaluation.one_step import Surprise, measure_one_step
-from pacdream.evaluation.reality import observe
+from pacdream.evaluation.reality import Footage, Reality, observe
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
 from pacdream.rollout.imagine import Sampler
 from pacdream.runtime.files import sha256_of
@@ -103,32 +103,41 @@ def measure(
     if real.crossroads:
         figures |= measure_control(model, data.tokenizer, real.crossroads, draws, ms_pacman)
     dreamt = dreams.imagined[shown]
-    screening = Screening(
-        real.footage.frames[:, 1:],
-        decode(data.tokenizer, filmed.target, "decoding real codes"),
-        decode(data.tokenizer, dreamt, "decoding dreams"),
-        decode(data.tokenizer, filmed.present[:, 0], "decoding copies"),
-    )
+    screening = _screen(data, filmed, real.footage, dreamt)
     figures |= measure_game(screening, real.footage, filmed.episode, manifest.rgb(), draws, ms_pacman)
     card = Scorecard(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,
         measure_cost(model, data.codes.device),
-        {
-            "seed": settings.seed,
-            "device": str(data.codes.device),
-            "threads": torch.get_num_threads(),
-            "ceiling": "the emulator" if real.continuations is not None else "a perfect prediction (no emulator)",
-            "held_out_episodes": len(data.split.val),
-            "held_out": sha256_of(*(manifest.episodes[number].sha256 for number in data.split.val)),
-            "directions": len(real.crossroads.actions) if real.crossroads else 0,
-            "action_names": list(manifest.action_names),
-            "settings": asdict(settings),
-            **about,
-        },
+        _conditions(data, manifest, settings, real) | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}
     return Measurement(card, samples, filmed, screening, dreamt, one.confusion, one.worst, manifest.rgb())
+
+
+def _screen(data: LatentDataModule, filmed: Windows, footage: Footage, dreamt: Tensor) -> Screening:
+    """The filmed windows as pictures, and the dreams (G, T, h, w) of them."""
+    return Screening(
+        footage.frames[:, 1:],
+        decode(data.tokenizer, filmed.target, "decoding real codes"),
+        decode(data.tokenizer, dreamt, "decoding dreams"),
+        decode(data.tokenizer, filmed.present[:, 0], "decoding copies"),
+    )
+
+
+def _conditions(data: LatentDataModule, manifest: Manifest, settings: Settings, real: Reality) -> dict[str, Any]:
+    """What the figures depend on beside the world model."""
+    return {
+        "seed": settings.seed,
+        "device": str(data.codes.device),
+        "threads": torch.get_num_threads(),
+        "ceiling": "the emulator" if real.continuations is not None else "a perfect prediction (no emulator)",
+        "held_out_episodes": len(data.split.val),
+        "held_out": sha256_of(*(manifest.episodes[number].sha256 for number in data.split.val)),
+        "directions": len(real.crossroads.actions) if real.crossroads else 0,
+        "action_names": list(manifest.action_names),
+        "settings": asdict(settings),
+    }
 
 
 def check_model(model: WorldModel, data: LatentDataModule, manifest: Manifest) -> None:

@@ -49,8 +49,7 @@ class Scorecard:
     def at(self, name: str, horizon: int) -> float:
         """The value of a figure at a horizon, NaN if it was not measured."""
         reading = self.figures.get(name)
-        known = reading is not None and horizon <= len(reading.value)
-        return float(reading.value[horizon - 1]) if reading is not None and known else math.nan
+        return math.nan if reading is None or horizon > len(reading.value) else float(reading.value[horizon - 1])
 
     def scalar(self, name: str) -> float:
         """The value of a figure that is one number, NaN if it was not measured."""

@@ -15,7 +15,7 @@ from pacdream.evaluation.episode_metric import EpisodeMetric, Estimate, Figure, 
 from pacdream.evaluation.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
 from pacdream.evaluation.states import rare_states
 from pacdream.evaluation.windows import Windows, held_out_episodes
-from pacdream.rollout.imagine import teacher_force
+from pacdream.rollout.imagine import Prediction, teacher_force
 from pacdream.rollout.sampler import Greedy
 from pacdream.world_model.base import WorldModel
 
@@ -105,6 +105,46 @@ def _apart(surprises: list[Surprise]) -> list[Surprise]:
     return kept
 
 
+class _Scores:
+    """Everything that one step ahead is scored by."""
+
+    def __init__(self, model: WorldModel, num_episodes: int, states: list[str], num_worst: int) -> None:
+        self._codes, self._positions = CodeScore(num_episodes), PositionScore(num_episodes, model.grid_shape)
+        self._likelihood, self._calibration = LikelihoodScore(num_episodes), CalibrationScore(num_episodes)
+        self._states, self._by_state = states, StateScore(num_episodes, len(states))
+        self._confusion = torch.zeros(model.codebook_size, model.codebook_size, dtype=torch.int64)
+        self._num_worst = num_worst
+        self._worst: list[Surprise] = []
+
+    def update(self, windows: Windows, t: int, step: Prediction, fresh: Tensor, in_state: Tensor) -> None:
+        """Add step ``t`` of the ``fresh`` (B,) windows of an episode, whose frames are in the states (N, S)."""
+        chosen = fresh.to(step.codes.device)
+        logits, predicted = step.logits[chosen], step.codes[chosen]
+        present, target = windows.codes[chosen, windows.context - 1 + t], windows.codes[chosen, windows.context + t]
+        rank, frame = windows.episode[fresh], windows.step[fresh] + 1 + t
+        bits = bits_per_frame(logits, target)
+        self._codes.update(predicted, present, target, rank)
+        self._positions.update(predicted, present, target, rank)
+        self._likelihood.update(bits, rank)
+        self._calibration.update(logits, target, rank)
+        self._by_state.update(code_counts(predicted, present, target).cpu(), in_state[frame], rank)
+        pairs = (target * len(self._confusion) + predicted).flatten().cpu()
+        self._confusion += torch.bincount(pairs, minlength=self._confusion.numel()).view_as(self._confusion)
+        found = zip(bits.tolist(), rank.tolist(), frame.tolist(), present, target, predicted, strict=True)
+        self._worst = _apart([*self._worst, *(Surprise(*item) for item in found)])[: self._num_worst]
+
+    def result(self, draws: Tensor) -> OneStep:
+        """What they come to."""
+        figures = {
+            **prefixed("one_step", self._codes.with_intervals(draws)),
+            **prefixed("one_step", self._likelihood.with_intervals(draws)),
+            **prefixed("one_step", self._calibration.with_intervals(draws)),
+            **prefixed("position", self._positions.with_intervals(draws)),
+            **prefixed("state", self._by_state.with_intervals(draws)),
+        }
+        return OneStep(figures, self._states, self._confusion, self._worst)
+
+
 @torch.inference_mode()
 def measure_one_step(
     model: WorldModel,
@@ -116,46 +156,25 @@ def measure_one_step(
     batch_size: int,
     ms_pacman: bool,
 ) -> OneStep:
-    """Predict every held-out grid from the real ones before it."""
-    episodes, codes = len(data.split.val), model.codebook_size
-    score, positions = CodeScore(episodes), PositionScore(episodes, model.grid_shape)
-    likelihood, calibration = LikelihoodScore(episodes), CalibrationScore(episodes)
-    confusion = torch.zeros(codes * codes, dtype=torch.int64)
-    by_state: StateScore | None = None
-    names: list[str] = []
-    worst: list[Surprise] = []
+    """Predict every held-out grid from the real ones before it.
+
+    Raises:
+        ValueError: no held-out episode is longer than the context.
+    """
+    episodes = len(data.split.val)
+    scores: _Scores | None = None
     recorded = held_out_episodes(data, manifest)
     size = None if model.initial_state(1, data.codes.device) else _TILE
     for windows, fresh in track(tiles(data, context, size), "one step ahead", total=episodes):
         # Episodes too short for a context have no tile.
         episode = next(item for item in recorded if item.rank == int(windows.episode[0])).episode
         states = rare_states(episode, ms_pacman)
-        names, in_state = list(states), torch.from_numpy(np.stack(list(states.values()), -1))
-        by_state = by_state or StateScore(episodes, len(names))
+        in_state = torch.from_numpy(np.stack(list(states.values()), -1))
+        scores = scores or _Scores(model, episodes, list(states), num_worst)
         for rows in torch.arange(len(windows.codes)).split(batch_size):
-            part, new = windows.pick(rows), fresh[rows]
-            steps = teacher_force(model, part.codes, part.actions, context, Greedy())
-            for t, step in enumerate(steps):
-                chosen = new[:, t].to(step.codes.device)
-                logits, predicted = step.logits[chosen], step.codes[chosen]
-                present, target = part.codes[chosen, context - 1 + t], part.codes[chosen, context + t]
-                rank, frame = part.episode[new[:, t]], part.step[new[:, t]] + 1 + t
-                bits = bits_per_frame(logits, target)
-                score.update(predicted, present, target, rank)
-                positions.update(predicted, present, target, rank)
-                likelihood.update(bits, rank)
-                calibration.update(logits, target, rank)
-                by_state.update(code_counts(predicted, present, target).cpu(), in_state[frame], rank)
-                confusion += torch.bincount((target * codes + predicted).flatten().cpu(), minlength=codes * codes)
-                found = zip(bits.tolist(), rank.tolist(), frame.tolist(), present, target, predicted, strict=True)
-                worst = _apart([*worst, *(Surprise(*item) for item in found)])[:num_worst]
-    if by_state is None:
+            part = windows.pick(rows)
+            for t, step in enumerate(teacher_force(model, part.codes, part.actions, context, Greedy())):
+                scores.update(part, t, step, fresh[rows, t], in_state)
+    if scores is None:
         raise ValueError(f"no held-out episode has more than report.context={context} frames")
-    figures = {
-        **prefixed("one_step", score.with_intervals(draws)),
-        **prefixed("one_step", likelihood.with_intervals(draws)),
-        **prefixed("one_step", calibration.with_intervals(draws)),
-        **prefixed("position", positions.with_intervals(draws)),
-        **prefixed("state", by_state.with_intervals(draws)),
-    }
-    return OneStep(figures, names, confusion.view(codes, codes), worst)
+    return scores.result(draws)

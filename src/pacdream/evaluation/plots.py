@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pacdream.evaluation.metrics_file import Reading, Scorecard
 
-GHOSTS_FIRST = ("ms_pacman", "blinky", "pinky", "inky", "sue")
+SPRITE_NAMES = ("ms_pacman", "blinky", "pinky", "inky", "sue")
 
 
 def plot_horizons(path: Path, card: Scorecard) -> None:
@@ -85,7 +85,7 @@ def plot_game(path: Path, card: Scorecard) -> None:
         _line(pixels, card, f"game/{row}/pixel_accuracy", row, style)
         _line(dots, card, f"game/{row}/dots_too_many_eaten", f"{row}: too many eaten", f"C3{style}")
         _line(dots, card, f"game/{row}/dots_too_few_eaten", f"{row}: too few", f"C2{style}")
-    for i, name in enumerate(GHOSTS_FIRST):
+    for i, name in enumerate(SPRITE_NAMES):
         for row, style in (("dream", "-"), ("tokenizer", "--"), ("real", ":")):
             label = f"{name} ({row})" if row == "dream" else None
             _line(sprites, card, f"game/{row}/{name}/median", label, f"C{i}{style}", band=False)

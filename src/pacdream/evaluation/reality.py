@@ -136,37 +136,74 @@ def observe(
         ms_pacman: the console's memory is that of Ms. Pac-Man.
         seed: of the emulator's sticky actions.
     """
-    encode = Encoder(data)
-    emulator = _emulator(data.folder, manifest, seed)
-    actions = [manifest.action_names.index(name) for name in DIRECTIONS if name in manifest.action_names]
-    frames, ram, continuations, futures, real_headings = [], [], [], [], []
+    branches = _Branches(data, manifest, windows, moments, control_horizon, ms_pacman, seed)
+    frames, ram = [], []
     for item in track(held_out_episodes(data, manifest), "what else could happen", total=len(data.split.val)):
         steps = filmed.steps_of(item.rank)
         if steps:
             frames.append(frames_of(item.episode, steps, 0, windows.horizon))
             ram.append(item.episode.ram[np.array(steps)[:, None] + np.arange(windows.horizon + 1)])
-        own, own_moments = windows.steps_of(item.rank), set(moments.steps_of(item.rank))
-        if emulator is None or not own:
-            continue
+        branches.add(item)
+    footage = Footage(np.concatenate(frames), np.concatenate(ram))
+    return Reality(footage, branches.continuations(), branches.crossroads())
+
+
+class _Branches:
+    """Other futures of the windows; none if the emulator cannot play the episodes again."""
+
+    def __init__(
+        self,
+        data: LatentDataModule,
+        manifest: Manifest,
+        windows: Windows,
+        moments: Windows,
+        control_horizon: int,
+        ms_pacman: bool,
+        seed: int,
+    ) -> None:
+        """See ``observe``."""
+        self._windows, self._moments = windows, moments
+        self._control_horizon, self._ms_pacman = control_horizon, ms_pacman
+        self._encode, self._emulator = Encoder(data), _emulator(data.folder, manifest, seed)
+        names = manifest.action_names
+        self._actions = [names.index(name) for name in DIRECTIONS if name in names]
+        self._continuations: list[Tensor] = []
+        self._futures: list[Tensor] = []
+        self._headings: list[list[int]] = []
+
+    def add(self, item: HeldOutEpisode) -> None:
+        """Branch off in the windows of an episode."""
+        steps = self._windows.steps_of(item.rank)
+        if self._emulator is None or not steps:
+            return
         try:
-            for step, state in zip(own, emulator.states(item.entry, item.episode, own), strict=True):
-                before = encode.before(item.episode, step)
-                follow = item.episode.actions[step : step + windows.horizon].tolist()
-                continuations.append(encode(before, emulator.branch(state, follow).frames))
-                if step in own_moments and len(actions) > 1:
-                    branched = [_hold(emulator, encode, item, before, state, a, step, control_horizon) for a in actions]
-                    futures.append(torch.stack([codes for codes, _ in branched]))
-                    real_headings.append([heading if ms_pacman else NOWHERE for _, heading in branched])
+            for step, state in zip(steps, self._emulator.states(item.entry, item.episode, steps), strict=True):
+                self._branch(self._emulator, state, item, step)
         except ValueError as error:
             log.warning("no ceiling and no control: %s", error)
-            emulator = None
-    return Reality(
-        Footage(np.concatenate(frames), np.concatenate(ram)),
-        torch.stack(continuations).to(windows.codes.device) if emulator else None,
-        Crossroads(moments, actions, torch.stack(futures).to(windows.codes.device), np.array(real_headings))
-        if emulator and futures
-        else None,
-    )
+            self._emulator = None
+
+    def _branch(self, emulator: Emulator, state: SavedState, item: HeldOutEpisode, step: int) -> None:
+        """Take the recorded actions again and, in one of the moments, hold every direction."""
+        before = self._encode.before(item.episode, step)
+        follow = item.episode.actions[step : step + self._windows.horizon].tolist()
+        self._continuations.append(self._encode(before, emulator.branch(state, follow).frames))
+        if step in self._moments.steps_of(item.rank) and len(self._actions) > 1:
+            held = [emulator.branch(state, [action] * self._control_horizon) for action in self._actions]
+            self._futures.append(torch.stack([self._encode(before, branch.frames) for branch in held]))
+            ends = [_heading(item.episode, step, branch.ram[-1], branch.lives[-1]) for branch in held]
+            self._headings.append(ends if self._ms_pacman else [NOWHERE] * len(ends))
+
+    def continuations(self) -> Tensor | None:
+        """Those of all windows, see ``Reality``."""
+        return torch.stack(self._continuations).to(self._windows.codes.device) if self._emulator else None
+
+    def crossroads(self) -> Crossroads | None:
+        """Those of all moments, see ``Reality``."""
+        if not self._emulator or not self._futures:
+            return None
+        futures = torch.stack(self._futures).to(self._windows.codes.device)
+        return Crossroads(self._moments, self._actions, futures, np.array(self._headings))
 
 
 def _emulator(folder: Path, manifest: Manifest, seed: int) -> Emulator | None:
@@ -175,21 +212,6 @@ def _emulator(folder: Path, manifest: Manifest, seed: int) -> Emulator | None:
     except ValueError as error:
         log.warning("no ceiling and no control: %s", error)
         return None
-
-
-def _hold(
-    emulator: Emulator,
-    encode: Encoder,
-    item: HeldOutEpisode,
-    before: NDArray[np.uint8],
-    state: SavedState,
-    action: int,
-    step: int,
-    steps: int,
-) -> tuple[Tensor, int]:
-    """Hold one action: codes (T, h, w), and where the player went."""
-    branch = emulator.branch(state, [action] * steps)
-    return encode(before, branch.frames), _heading(item.episode, step, branch.ram[-1], branch.lives[-1])
 
 
 def _heading(episode: Episode, step: int, ram: NDArray[np.uint8], lives: np.uint8) -> int:

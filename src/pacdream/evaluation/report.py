@@ -69,7 +69,7 @@ class WorldModelReport:
     def _draw(self, folder: Path, done: Measurement, metrics: Path, tokenizer: Tokenizer) -> None:
         """All pictures and videos, instead of those of an earlier report."""
         for old in (*folder.glob("dream_*.mp4"), *folder.glob("worst_*.png")):
-            old.unlink()
+            old.unlink(missing_ok=True)
         card = done.card
         plots.plot_horizons(folder / "accuracy_by_horizon.png", card)
         plots.plot_changes(folder / "changed_codes.png", card)

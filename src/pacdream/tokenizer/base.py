@@ -55,6 +55,10 @@ class Tokenizer(nn.Module, ABC):
         Pixels outside the frame get the class ``padding``.
         """
 
+    @abstractmethod
+    def unfold(self, folded: Tensor) -> Tensor:
+        """(B, ..., H, W) of (B, ..., P, h', w'): the inverse of ``fold``'s order, without the padding."""
+
     def decode(self, codes: Tensor) -> Tensor:
         """Frame (B, H, W) uint8 of palette indices for ``codes`` (B, h, w)."""
         return self.palette_indices[self.most_likely(self.decode_logits(codes))]

@@ -58,7 +58,7 @@ class TokenizerModule(lightning.LightningModule):
         frames = batch[0]
         output = self.model(frames)
         loss = self._loss(output, frames)[0]
-        predicted = self.model.class_of_index[self.model.decode(output.codes).int()].long()
+        predicted = self.model.unfold(self.model.most_likely(output.logits))
         real = self.model.class_of_index[frames[:, -1].int()].long()
         self.val_loss.update(loss, len(frames))
         self.confusion.update(predicted, real)

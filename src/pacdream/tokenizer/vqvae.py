@@ -6,14 +6,13 @@ too little otherwise.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 
-import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.layers import Decoder, Encoder, GridTransformer
 from pacdream.tokenizer.quantizer import Quantizer
 from pacdream.types import TokenizerOutput
 
@@ -104,11 +103,7 @@ class VQVAE(Tokenizer):
     def decode_logits(self, codes: Tensor) -> Tensor:
         """Logits (B, C, H, W) for ``codes`` (B, h, w)."""
         quantized = self.quantizer.lookup(rearrange(codes, "B h w -> B (h w)"))
-        folded = self.decoder(self._to_image(self.after(quantized)))
-        padded = rearrange(folded, "B C (p q) h w -> B C (h p) (w q)", p=self.patch_size)
-        top, _, left, _ = self._padding
-        height, width = self.frame_shape
-        return padded[:, :, top : top + height, left : left + width]
+        return self.unfold(self.decoder(self._to_image(self.after(quantized))))
 
     def fold(self, frames: Tensor, padding: int) -> Tensor:
         """Palette classes (B, F, p*q, h', w') uint8 of ``frames`` (B, F, H, W), padded and cut into patches."""
@@ -116,6 +111,13 @@ class VQVAE(Tokenizer):
         classes = F.pad(self.class_of_index[frames.int()], (left, right, top, bottom), value=padding)
         p = self.patch_size
         return rearrange(classes, "B F (h p) (w q) -> B F (p q) h w", p=p, q=p)
+
+    def unfold(self, folded: Tensor) -> Tensor:
+        """Pixels (B, ..., H, W) of patches (B, ..., p*q, h', w'), without the padding."""
+        padded = rearrange(folded, "... (p q) h w -> ... (h p) (w q)", p=self.patch_size)
+        top, _, left, _ = self._padding
+        height, width = self.frame_shape
+        return padded[..., top : top + height, left : left + width]
 
     def _features(self, frames: Tensor) -> Tensor:
         """Grid features before the quantizer, (B, h*w, D)."""
@@ -134,118 +136,6 @@ class VQVAE(Tokenizer):
         return rearrange(grid, "B (h w) D -> B D h w", h=self.grid_shape[0])
 
 
-class Encoder(nn.Module):
-    """Folded palette classes (B, F, P, h', w') to features (B, D, h, w)."""
-
-    pixel_features: Tensor
-
-    def __init__(
-        self,
-        num_classes: int,
-        pixel_dim: int,
-        num_frames: int,
-        patch_size: int,
-        widths: list[int],
-        num_blocks: list[int],
-        grid: tuple[int, int],
-    ) -> None:
-        super().__init__()
-        # Drawn once and never trained: the gradient of a lookup of every pixel costs more than it brings.
-        self.register_buffer("pixel_features", torch.randn(num_classes, pixel_dim))
-        self.patch = nn.Linear(num_frames * patch_size**2 * pixel_dim, widths[0])
-        self.position = nn.Parameter(0.02 * torch.randn(widths[0], *grid))
-        levels: list[nn.Module] = [residual_blocks(widths[0], num_blocks[0])]
-        for narrow, wide, blocks in zip(widths, widths[1:], num_blocks[1:], strict=False):
-            levels += [nn.GroupNorm(8, narrow), nn.ReLU(), nn.Conv2d(narrow, wide, 2, stride=2)]
-            levels += [residual_blocks(wide, blocks)]
-        self.levels = nn.Sequential(*levels)
-
-    def forward(self, classes: Tensor) -> Tensor:
-        """Look up the features of all pixels of a patch and convolve down."""
-        # Folded as small integers and looked up last: the features are written once, in the order they are read.
-        pixels = F.embedding(rearrange(classes, "B F P h w -> B h w (F P)").int(), self.pixel_features)
-        patches = self.patch(rearrange(pixels, "B h w P E -> B h w (P E)"))
-        return self.levels(rearrange(patches, "B h w D -> B D h w") + self.position)
-
-
-class Decoder(nn.Module):
-    """Features (B, D, h, w) to folded class logits (B, C, P, h', w').
-
-    Learned positions are added at every scale: they draw the maze, so that the codes need not.
-    """
-
-    def __init__(
-        self,
-        num_classes: int,
-        patch_size: int,
-        widths: list[int],
-        num_blocks: list[int],
-        grids: list[tuple[int, int]],
-    ) -> None:
-        super().__init__()
-        self.positions = nn.ParameterList(
-            0.02 * torch.randn(width, *grid) for width, grid in zip(widths, grids, strict=True)
-        )
-        self.blocks = nn.ModuleList(map(residual_blocks, widths, num_blocks))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in pairwise(widths))
-        self.head = nn.Conv2d(widths[0], num_classes * patch_size**2, 1)
-        self.num_classes = num_classes
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Convolve up, level by level."""
-        x = _channels_last(features)
-        for level in reversed(range(len(self.blocks))):
-            x = self.blocks[level](x + self.positions[level])
-            if level:
-                x = self.up[level - 1](x)
-        return rearrange(self.head(x), "B (C P) h w -> B C P h w", C=self.num_classes)
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a skip connection."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.GroupNorm(8, width),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.GroupNorm(8, width),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, D, H, W) to the same shape."""
-        return x + self.layers(x)
-
-
-class GridTransformer(nn.Module):
-    """Learned positions and self-attention over all cells of the grid: (B, h*w, D) to the same shape."""
-
-    def __init__(self, dim: int, grid_shape: tuple[int, int], num_layers: int, num_heads: int) -> None:
-        super().__init__()
-        self.position = nn.Parameter(0.02 * torch.randn(grid_shape[0] * grid_shape[1], dim))
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                dim, num_heads, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-            )
-            for _ in range(num_layers)
-        )
-
-    def forward(self, grid: Tensor) -> Tensor:
-        """Let every cell see every other."""
-        grid = grid + self.position
-        for layer in self.layers:
-            grid = layer(grid)
-        return grid
-
-
-def residual_blocks(width: int, num_blocks: int) -> nn.Sequential:
-    """``num_blocks`` residual blocks in a row."""
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(num_blocks)))
-
-
 def _scale(shape: tuple[int, int], factor: int) -> tuple[int, int]:
     return shape[0] * factor, shape[1] * factor
 
@@ -254,8 +144,3 @@ def _padding(frame: tuple[int, int], padded: tuple[int, int]) -> tuple[int, int,
     """Rows above and below and columns left and right that centre ``frame`` in ``padded``."""
     rows, columns = padded[0] - frame[0], padded[1] - frame[1]
     return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    """Same values, laid out for the convolutions that are fast on CPUs and tensor cores."""
-    return x.contiguous(memory_format=torch.channels_last)
