@@ -3,7 +3,8 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.runtime.entry_point import entry_point, take_literally
+from pacdream.runtime.command_line import take_literally
+from pacdream.runtime.entry_point import entry_point
 from pacdream.runtime.evaluate import evaluate
 
 

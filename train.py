@@ -3,6 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
+from pacdream.runtime.command_line import go_on_with_run, take_literally
 from pacdream.runtime.entry_point import entry_point
 
 
@@ -16,4 +17,6 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    take_literally("resume", "sweep.resume")
+    go_on_with_run()
     main()

@@ -1,7 +1,11 @@
+import signal
+
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pacdream.callback.safe_stop import SafeStop
+from pacdream.runtime.checkpoint_io import read_checkpoint
 from tests.world_model.fitting import fit, tiny_module
 
 
@@ -14,17 +18,34 @@ class Poison(SafeStop):
                 next(pl_module.parameters()).fill_(torch.nan)
 
 
-class Interrupt(SafeStop):
-    """Presses Ctrl-C in step 3."""
+class Signalled(SafeStop):
+    """Is sent a signal, once or twice, in step 3."""
 
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+    def __init__(self, *signals):
+        super().__init__(every_n_steps_on_gpu=1, save_every_minutes=10)
+        self.signals = signals
+
+    def on_train_batch_end(self, trainer, *arguments):
+        super().on_train_batch_end(trainer, *arguments)
         if trainer.global_step == 3:
-            raise KeyboardInterrupt
+            for number in self.signals:
+                signal.raise_signal(number)
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    """Every test must give the signals back."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        signal.signal(number, handler)
+    assert before == after
 
 
 def test_loss_that_is_not_a_number_stops_and_names_step_and_remedy(latents, tmp_path):
     with pytest.raises(ValueError, match=r"the loss is nan at step 4: no checkpoint .* smaller optimizer\.lr"):
-        fit(tiny_module(latents), latents, tmp_path, callbacks=[Poison(1)])
+        fit(tiny_module(latents), latents, tmp_path, callbacks=[Poison(1, 10)])
 
 
 def test_the_last_good_checkpoint_is_named(latents, tmp_path):
@@ -32,13 +53,49 @@ def test_the_last_good_checkpoint_is_named(latents, tmp_path):
     last = tmp_path / "checkpoints" / "last.ckpt"
     last.write_bytes(b"good")
     with pytest.raises(ValueError, match="the last good checkpoint is"):
-        fit(tiny_module(latents), latents, tmp_path, callbacks=[Poison(1)])
+        fit(tiny_module(latents), latents, tmp_path, callbacks=[Poison(1, 10)])
     assert last.read_bytes() == b"good"
 
 
-def test_ctrl_c_writes_a_checkpoint_to_go_on_from(latents, tmp_path):
-    with pytest.raises(SystemExit):
-        fit(tiny_module(latents), latents, tmp_path, callbacks=[Interrupt(1)])
-    saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_between_two_steps_with_a_checkpoint(latents, tmp_path, caplog, number, code):
+    with pytest.raises(SystemExit) as exit_:
+        fit(tiny_module(latents), latents, tmp_path, callbacks=[Signalled(number)])
+    assert exit_.value.code == code
+    saved = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
     assert saved["global_step"] == 3
     assert saved["recipe"]["_target_"].endswith("GRUWorldModel")
+    assert f"at step 3: go on with `python train.py resume='{tmp_path}'`" in caplog.messages[-1]
+
+
+def test_a_second_signal_ends_the_run_at_once(latents, tmp_path):
+    with pytest.raises(SystemExit):
+        fit(tiny_module(latents), latents, tmp_path, callbacks=[Signalled(signal.SIGINT, signal.SIGINT)])
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_signal_that_comes_too_late_for_another_step_is_not_lost(latents, tmp_path):
+    with pytest.raises(SystemExit) as exit_:
+        fit(tiny_module(latents), latents, tmp_path, callbacks=[Signalled(signal.SIGINT)], max_steps=3)
+    assert exit_.value.code == 130
+
+
+def test_long_epochs_are_saved_in_their_middle(latents, tmp_path):
+    fit(tiny_module(latents), latents, tmp_path, callbacks=[SafeStop(1, save_every_minutes=0)])
+    assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 4
+
+
+def test_short_epochs_are_not(latents, tmp_path):
+    fit(tiny_module(latents), latents, tmp_path, callbacks=[SafeStop(1, 10)], enable_checkpointing=False)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_run_that_was_stopped_early_is_not_trained_further(latents, tmp_path):
+    def callbacks():
+        early = EarlyStopping("val/loss", patience=1, min_delta=100.0)
+        return [SafeStop(1, 10), early, ModelCheckpoint(tmp_path, filename="best", save_last=True)]
+
+    stopped = fit(tiny_module(latents), latents, tmp_path, max_epochs=5, callbacks=callbacks())
+    again = fit(tiny_module(latents), latents, tmp_path, tmp_path / "last.ckpt", max_epochs=5, callbacks=callbacks())
+    assert stopped.current_epoch < 5
+    assert again.global_step == stopped.global_step

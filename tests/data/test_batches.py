@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pacdream.data.batches import GatheredDataset, ResumableLoader, gathered_loader, place
+from pacdream.data.batches import GatheredDataset, gathered_loader, place
 
 
 def loader(length=20, batch_size=4, shuffle=True, seed=0, **where):
@@ -70,13 +70,28 @@ def test_without_a_trainer_one_process_has_all_data():
     assert place(None) == (0, 1)
 
 
-def test_a_sampler_without_epochs_is_served_from_the_start():
-    loader = ResumableLoader(GatheredDataset(6, lambda i: i), 2, collate_fn=lambda batch: batch)
-    assert [batch.tolist() for batch in loader] == [[0, 1], [2, 3], [4, 5]]
-
-
 def test_a_resumed_epoch_goes_on_and_the_next_is_whole():
-    loader = ResumableLoader(GatheredDataset(6, lambda i: i), 2, collate_fn=lambda batch: batch)
-    loader.resume = {"epoch": 0, "done": 2}
-    assert [batch.tolist() for batch in loader] == [[4, 5]]
-    assert len(list(loader)) == 3
+    batches = loader()
+    whole = order(loader(), epoch=2)
+    batches.sampler.resume = {"epoch": 2, "done": 3}
+    assert order(batches, epoch=2) == whole[12:]
+    assert order(batches, epoch=2) == whole
+
+
+def test_only_the_interrupted_epoch_is_resumed():
+    batches = loader()
+    batches.sampler.resume = {"epoch": 1, "done": 3}
+    assert order(batches, epoch=2) == order(loader(), epoch=2)
+
+
+def test_the_length_is_that_of_a_whole_epoch():
+    assert len(loader(length=7, batch_size=3)) == 3
+    assert len(loader(length=7, batch_size=2, rank=1, world_size=2)) == 2
+
+
+def test_loading_leaves_the_random_numbers_of_the_network_alone():
+    torch.manual_seed(3)
+    untouched = torch.rand(1)
+    torch.manual_seed(3)
+    order(loader())
+    assert torch.rand(1) == untouched

@@ -2,7 +2,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from unittest.mock import Mock
 
-import h5py
 import numpy as np
 import pytest
 
@@ -98,14 +97,14 @@ def test_empty_episode_is_refused():
 def test_error_while_writing_changes_nothing(tmp_path, monkeypatch, before):
     for name in before:
         (tmp_path / name).write_text("old")
-    monkeypatch.setattr(h5py.File, "create_dataset", Mock(side_effect=RuntimeError("power failure")))
+    monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=RuntimeError("power failure")))
     with pytest.raises(RuntimeError, match="power failure"):
         write_episode(tmp_path, "a.h5", "someone", noise())
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(before, "old")
 
 
 def test_full_disk_is_a_users_error_that_names_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(h5py.File, "create_dataset", Mock(side_effect=OSError(28, "No space left on device")))
+    monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(ValueError, match=r"cannot write .*a\.h5: .*No space left"):
         write_episode(tmp_path, "a.h5", "someone", noise())
 
@@ -139,7 +138,7 @@ def test_damaged_manifest_is_named(tmp_path, text):
 
 def test_manifest_of_another_schema_is_refused_naming_both(manifest, tmp_path):
     write_manifest(tmp_path, replace(manifest, schema=99))
-    with pytest.raises(ValueError, match="schema 99, this version reads 1"):
+    with pytest.raises(ValueError, match="schema 99, this version reads 2"):
         read_manifest(tmp_path)
 
 

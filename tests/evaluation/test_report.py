@@ -1,7 +1,6 @@
-import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from PIL import Image
 from safetensors.torch import load_file
 
+from pacdream.data.episode_store import read_manifest, write_manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation import report as report_module
 from pacdream.evaluation.compare import COMPARED
@@ -266,8 +266,7 @@ def test_a_report_without_the_emulator_says_so(
     data: LatentDataModule, episodes: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     copied = shutil.copytree(episodes, tmp_path / "episodes")
-    raw = json.loads((copied / "manifest.json").read_text())
-    (copied / "manifest.json").write_text(json.dumps({**raw, "settings": {}}))
+    write_manifest(copied, replace(read_manifest(copied), settings={}))
     foreign = latent_data(copied, data.tokenizer, data.cache_folder, val_fraction=1.0)
     foreign.prepare_data()
     foreign.setup("validate")

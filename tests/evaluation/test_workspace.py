@@ -18,10 +18,11 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 import dashboard
 from pacdream.callback.reconstructions import Reconstructions
+from pacdream.data.batches import GatheredDataset, gathered_loader
 from pacdream.data.episode_store import Manifest
 from pacdream.data.frame_data_module import load_frames
 from pacdream.data.latent_data_module import LatentDataModule
@@ -58,19 +59,6 @@ class FullScorecard(Scorecard):
         return 1.0
 
 
-class Windows(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """A few frame pairs, for training and for pictures of them."""
-
-    def __init__(self, frames: torch.Tensor) -> None:
-        self.frames = frames
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.frames[rows], torch.zeros(len(rows), 128, dtype=torch.uint8)
-
-
 def train(module: lightning.LightningModule, folder: Path, logger: WandbLogger, *data: Any) -> None:
     """One step, with the callbacks that log."""
     trainer = lightning.Trainer(
@@ -103,16 +91,16 @@ def logged(
 ) -> set[str]:
     """All names under which the project logs: those of both trainings and of a report, written into one run."""
     folder = tmp_path_factory.mktemp("logged")
-    frames = Windows(load_frames(episodes, manifest, [0]).windows(torch.arange(66, 120, 14), 2))
+    frames = load_frames(episodes, manifest, [0]).windows(torch.arange(66, 120, 14), 2)
+    dataset = GatheredDataset(len(frames), lambda rows: (frames[rows], torch.zeros(len(rows), 128, dtype=torch.uint8)))
     model = copy.deepcopy(tokenizer).requires_grad_(True).train()
     model.recipe = tokenizer.recipe
-    batch = frames.__getitems__([0, 1])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANDB_MODE", "offline")
         logger = wandb_logger(project="pacdream", save_dir=str(folder), group="test")
         train(tiny_module(latents), folder, logger, copy.copy(latents))
         tokenizers = TokenizerModule(model, partial(torch.optim.Adam, lr=1e-2), None)
-        loaders = DataLoader([batch[0]], None), DataLoader(frames, batch_sampler=[[0, 1]], collate_fn=lambda b: b)
+        loaders = DataLoader([frames[:2]], None), gathered_loader(dataset, batch_size=2, shuffle=False, seed=0)
         train(tokenizers, folder, logger, *loaders)
         report(folder, logger)
         names = set(logger.experiment.summary.keys())

@@ -1,11 +1,8 @@
-import sys
-
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.runtime.entry_point import entry_point, take_literally
+from pacdream.runtime.entry_point import entry_point
 
 CONFIG = OmegaConf.create({})
 
@@ -49,19 +46,3 @@ def test_the_wrapped_function_keeps_its_name() -> None:
 
 def test_the_number_of_processors_can_be_configured() -> None:
     assert OmegaConf.create({"workers": "${cpu_count:}"}).workers >= 1
-
-
-@pytest.mark.parametrize("path", ["outputs/a b", "sweep/0_lr=1e-3,h=5", "it's", "back\\slash", "a,b", "${x}"])
-def test_paths_on_the_command_line_are_taken_literally(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", f"run={path}", "horizon=3"])
-    take_literally("run")
-    assert sys.argv[2] == "horizon=3"
-    override = OverridesParser.create().parse_override(sys.argv[1])
-    assert override.value() == path
-
-
-@pytest.mark.parametrize("argument", ["run=null", "run=", "run=[a,b]", "run='a'", "other=a,b", "-m"])
-def test_what_is_no_plain_path_stays_as_it_is(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", argument])
-    take_literally("run")
-    assert sys.argv[1] == argument

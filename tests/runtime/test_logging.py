@@ -86,6 +86,7 @@ def test_a_run_carries_what_it_trains(
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     config = compose_config("train", [f"experiment={experiment}", "logger=wandb", f"paths.outputs={tmp_path}"])
+    config.logger.wandb.address = None  # that of the run's folder, which only a command has
     run = build(config.logger.wandb).experiment
     wandb.finish()
     assert (run.job_type, run.group, set(run.tags)) == ("train", experiment, {experiment, network})

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
+from pacdream.data.episode_store import read_manifest, write_manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.runtime.checkpoints import load_model, save_model, weights_sha256
 from pacdream.runtime.run import Run, newest_run, open_run
@@ -259,9 +261,8 @@ def test_a_copy_of_its_own_episodes_is_not_taken_for_others(
 def some_of(episodes: Path, folder: Path, numbers: Sequence[int]) -> Path:
     """A folder of some of the episodes."""
     shutil.copytree(episodes, folder)
-    raw = json.loads((folder / "manifest.json").read_text())
-    raw["episodes"] = [raw["episodes"][number] for number in numbers]
-    (folder / "manifest.json").write_text(json.dumps(raw))
+    manifest = read_manifest(folder)
+    write_manifest(folder, replace(manifest, episodes=tuple(manifest.episodes[number] for number in numbers)))
     return folder
 
 

@@ -8,7 +8,8 @@ import torch
 from hydra.utils import instantiate
 from safetensors.torch import save_file
 
-from pacdream.runtime.checkpoints import load_model
+from pacdream.runtime.checkpoint_io import SealedCheckpointIO
+from pacdream.runtime.checkpoints import load_model, tensors_sha256
 from pacdream.world_model.base import WorldModel
 
 
@@ -34,9 +35,10 @@ def refuse(path: Path) -> None:
 
 def with_recipe(path: Path, recipe: dict[str, Any]) -> Path:
     if path.suffix == ".safetensors":
-        save_file({"weight": torch.zeros(1)}, path, {"recipe": json.dumps(recipe)})
+        weights, text = {"weight": torch.zeros(1)}, json.dumps(recipe)
+        save_file(weights, path, {"recipe": text, "sha256": tensors_sha256(weights, text)})
     else:
-        torch.save({"state_dict": {}, "recipe": recipe}, path)
+        SealedCheckpointIO().save_checkpoint({"state_dict": {}, "recipe": recipe}, path)
     return path
 
 
@@ -55,8 +57,17 @@ def test_both_traps_work(tmp_path: Path, trace: Path) -> None:
 
 @pytest.mark.parametrize("key", ["recipe", "state_dict", "callbacks"])
 def test_a_pickled_object_is_not_executed(tmp_path: Path, trace: Path, key: str) -> None:
-    torch.save({"recipe": {}, "state_dict": {}, key: Malicious(trace)}, tmp_path / "bad.ckpt")
-    refuse(tmp_path / "bad.ckpt")
+    content = {"recipe": {}, "state_dict": {}, key: Malicious(trace)}
+    SealedCheckpointIO().save_checkpoint(content, tmp_path / "bad.ckpt")  # its author knows how to seal it
+    with pytest.raises(ValueError, match="it holds more than tensors"):
+        load_model(tmp_path / "bad.ckpt", WorldModel)  # type: ignore[type-abstract]
+    assert not trace.exists()
+
+
+def test_the_trainer_executes_nothing_even_if_told_to(tmp_path: Path, trace: Path) -> None:
+    SealedCheckpointIO().save_checkpoint({"recipe": Malicious(trace)}, tmp_path / "bad.ckpt")
+    with pytest.raises(ValueError, match="it holds more than tensors"):
+        SealedCheckpointIO().load_checkpoint(tmp_path / "bad.ckpt", weights_only=False)
     assert not trace.exists()
 
 

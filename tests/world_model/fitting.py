@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import StepLR
 
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.runtime.checkpoint_io import SealedCheckpointIO
 from pacdream.runtime.checkpoints import build_model
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.module import WorldModelModule
@@ -31,8 +32,14 @@ def fit(
     module: WorldModelModule, data: LatentDataModule, folder: Path, resume: Path | None = None, **settings: Any
 ) -> lightning.Trainer:
     """Train on the CPU as ``runtime.train`` does, on few batches; one epoch if ``settings`` do not say otherwise."""
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    settings = {"max_epochs": 1, "limit_train_batches": 5, **settings}
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False}
+    settings = {
+        "logger": False,
+        "max_epochs": 1,
+        "limit_train_batches": 5,
+        "plugins": [SealedCheckpointIO()],
+        **settings,
+    }
     trainer = lightning.Trainer(accelerator="cpu", num_sanity_val_steps=0, default_root_dir=folder, **quiet, **settings)
     trainer.fit(module, copy.copy(data), ckpt_path=resume, weights_only=True)
     return trainer

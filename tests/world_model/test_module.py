@@ -22,7 +22,9 @@ VALIDATION = ("loss", "accuracy", "changed_accuracy", "copy_accuracy", "skill", 
 
 def test_all_names_of_the_schema_are_logged(latents: LatentDataModule, tmp_path: Path) -> None:
     logged = fit(tiny_module(latents), latents, tmp_path, enable_checkpointing=False).callback_metrics
-    assert {"train/loss", "train/accuracy", *(f"val/{name}" for name in VALIDATION)} <= set(logged)
+    assert {"train/loss_step", "train/loss_epoch", "train/accuracy", *(f"val/{name}" for name in VALIDATION)} <= set(
+        logged
+    )
 
 
 def test_validation_figures_are_those_of_a_naive_loop(latents: LatentDataModule, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Reconstructions(lightning.Callback):
         if not isinstance(pl_module, TokenizerModule) or not trainer.is_global_zero:
             return
         dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
-        windows, _ = dataset.__getitems__(torch.linspace(0, len(dataset) - 1, self.num_frames).long().tolist())
+        windows, _ = dataset[torch.linspace(0, len(dataset) - 1, self.num_frames).long()]
         model = pl_module.model
         decoded = model.decode(model.encode(windows.to(pl_module.device))).cpu()
         rows = torch.stack([windows[:, -1], decoded])

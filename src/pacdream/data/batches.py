@@ -1,14 +1,14 @@
 """Batches gathered by index from tensors that already lie in memory: no workers, no per-item Python."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import lightning
-from torch import Tensor, as_tensor
-from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.distributed import DistributedSampler
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 Batch = TypeVar("Batch")
 
@@ -24,23 +24,42 @@ class GatheredDataset(Dataset[Batch], Generic[Batch]):
         """Number of items."""
         return self._length
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        """The batch of these items; the data loader prefers this to single items."""
-        return self._gather(as_tensor(indices))
+    def __getitem__(self, indices: Tensor) -> Batch:
+        """The batch of these items (B,)."""
+        return self._gather(indices)
 
 
-class ResumableLoader(DataLoader[Batch]):
-    """A loader that can begin in the middle of an epoch, once."""
+class BatchSampler(Sampler[Tensor]):
+    """Indices (B,) of one batch after the other, in an order that depends on the seed and the epoch only.
 
-    resume: Mapping[str, int] = MappingProxyType({})
-    """The epoch that was interrupted and how many of its batches are done; empty for none."""
+    Ten million indices are one tensor here; torch's own sampler makes a list of them.
+    """
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        """The batches of the sampler's epoch that are not done yet."""
-        # A generator, so that this runs at the first batch: Lightning tells the sampler its epoch only after iter().
-        same_epoch = self.resume.get("epoch", -1) == getattr(self.sampler, "epoch", 0)
-        done, self.resume = self.resume["done"] if same_epoch else 0, {}
-        yield from islice(super().__iter__(), done, None)
+    def __init__(self, length: int, batch_size: int, shuffle: bool, seed: int, rank: int, world_size: int) -> None:
+        """Of ``length`` items, every ``world_size``-th from ``rank`` on; the first ones again to make shares equal."""
+        self.length, self.batch_size, self.shuffle, self.seed = length, batch_size, shuffle, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self.resume: Mapping[str, int] = {}
+        """The epoch that was interrupted and how many of its batches are done; empty for none."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        return math.ceil(math.ceil(self.length / self.world_size) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The batches of this epoch that are not done yet."""
+        # A generator, so that this runs at the first batch: Lightning tells the epoch only after iter().
+        done = self.resume["done"] if self.resume.get("epoch") == self.epoch else 0
+        self.resume = {}
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(self.length, generator=generator) if self.shuffle else torch.arange(self.length)
+        order = torch.cat([order, order[: -self.length % self.world_size]])[self.rank :: self.world_size]
+        yield from order.split(self.batch_size)[done:]
 
 
 class ResumableDataModule(lightning.LightningDataModule):
@@ -61,15 +80,16 @@ class ResumableDataModule(lightning.LightningDataModule):
         """Go on from there."""
         self._resume = state_dict
 
-    def resumed(self, loader: ResumableLoader[Batch]) -> ResumableLoader[Batch]:
+    def resumed(self, loader: DataLoader[Batch]) -> DataLoader[Batch]:
         """The loader, beginning where the checkpoint was written if there is one."""
-        loader.resume, self._resume = self._resume, {}
+        sampler = cast(BatchSampler, loader.sampler)
+        sampler.resume, self._resume = self._resume, {}
         return loader
 
 
 def gathered_loader(
     dataset: GatheredDataset[Batch], batch_size: int, shuffle: bool, seed: int, rank: int = 0, world_size: int = 1
-) -> ResumableLoader[Batch]:
+) -> DataLoader[Batch]:
     """A loader whose order depends on ``seed`` and the epoch only, and which can be resumed.
 
     Raises:
@@ -77,8 +97,9 @@ def gathered_loader(
     """
     if batch_size < 1:
         raise ValueError(f"data.batch_size={batch_size} must be at least 1")
-    sampler: DistributedSampler[Batch] = DistributedSampler(dataset, world_size, rank, shuffle=shuffle, seed=seed)
-    return ResumableLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_is)
+    sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, rank, world_size)
+    # The sampler's items are whole batches. A generator of its own leaves the network's random numbers alone.
+    return DataLoader(dataset, batch_size=None, sampler=sampler, collate_fn=_as_is, generator=torch.Generator())
 
 
 def _as_is(batch: Batch) -> Batch:

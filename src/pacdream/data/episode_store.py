@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pacdream.runtime.files import atomic_path, sha256_of, write_json
 from pacdream.types import Episode
 
-SCHEMA = 1
+SCHEMA = 2
 # 16 frames to a chunk: reading a window decompresses little, and neighbouring frames still share their redundancy.
 _CHUNK = 16
 
@@ -82,8 +82,13 @@ class Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest, atomically."""
-    write_json(folder / "manifest.json", asdict(manifest))
+    """Write the manifest, atomically, with a checksum of its content."""
+    content = asdict(manifest)
+    write_json(folder / "manifest.json", {**content, "sha256": _checksum(content)})
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return sha256_of(json.dumps(content, sort_keys=True))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -99,6 +104,8 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads(path.read_text())
         if raw["schema"] != SCHEMA:
             raise ValueError(f"it has schema {raw['schema']}, this version reads {SCHEMA}")
+        if raw.pop("sha256") != _checksum(raw):
+            raise ValueError("it is damaged (its checksum does not match)")
         raw["episodes"] = tuple(EpisodeEntry(**entry) for entry in raw["episodes"])
         for name in ("action_names", "palette", "frame_shape"):
             raw[name] = tuple(raw[name])
@@ -109,13 +116,15 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_episode(folder: Path, file: str, policy: str, episode: Episode) -> EpisodeEntry:
     """Write one episode atomically and return what the manifest should know of it."""
+    buffer = io.BytesIO()  # HDF5 hides why writing a file failed
+    with h5py.File(buffer, "w", libver="latest") as h5:
+        for field in fields(episode):
+            array = getattr(episode, field.name)
+            chunks = (min(_CHUNK, len(array)), *array.shape[1:]) if array.ndim > 1 else (len(array),)
+            h5.create_dataset(field.name, data=array, chunks=chunks, **hdf5plugin.Zstd(clevel=5))
     with atomic_path(folder / file) as temporary:
-        with h5py.File(temporary, "w", libver="latest") as h5:
-            for field in fields(episode):
-                array = getattr(episode, field.name)
-                chunks = (min(_CHUNK, len(array)), *array.shape[1:]) if array.ndim > 1 else (len(array),)
-                h5.create_dataset(field.name, data=array, chunks=chunks, **hdf5plugin.Zstd(clevel=5))
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        temporary.write_bytes(buffer.getbuffer())
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     colours = np.bincount(episode.frames.ravel(), minlength=256)
     return EpisodeEntry(
         file=file,

@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from filelock import AcquireReturnProxy, FileLock, Timeout
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from pacdream.data.episode_store import Manifest, read_episodes
-from pacdream.runtime.checkpoints import weights_sha256
-from pacdream.runtime.files import atomic_path, sha256_of
+from pacdream.runtime.checkpoints import tensors_sha256, weights_sha256
+from pacdream.runtime.files import atomic_path, locked, sha256_of
 from pacdream.tokenizer.base import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -108,7 +107,7 @@ def open_or_encode(
     path = cache_path(folder, identity)
     if not path.exists():
         check_fit(tokenizer, manifest)
-        with _lock(path):
+        with locked(path.with_suffix(".lock"), f"encoding {path}"):
             if not path.exists():
                 log.info("encoding %d steps of %s on %s", manifest.num_steps, episodes, device)
                 write_cache(path, encode(episodes, manifest, tokenizer, identity, device, batch_size))
@@ -118,19 +117,6 @@ def open_or_encode(
 def cache_path(folder: Path, identity: CacheIdentity) -> Path:
     """Where the cache with this identity lies."""
     return folder / f"{identity.key}.safetensors"
-
-
-def _lock(path: Path) -> AcquireReturnProxy:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_suffix(".lock"))
-        try:
-            return lock.acquire(timeout=0)
-        except Timeout:
-            log.info("another process is encoding %s: waiting for it", path)
-            return lock.acquire()
-    except OSError as error:
-        raise ValueError(f"cannot write to {path.parent}: {error} (choose paths.outputs=<folder>)") from error
 
 
 @torch.inference_mode()
@@ -175,7 +161,7 @@ def encode_episode(tokenizer: Tokenizer, frames: Tensor, device: torch.device, b
 def write_cache(path: Path, cache: LatentCache) -> None:
     """Write a cache, atomically, with a checksum of its content."""
     tensors = _tensors(cache)
-    metadata = {"identity": json.dumps(asdict(cache.identity)), "sha256": _checksum(tensors)}
+    metadata = {"identity": json.dumps(asdict(cache.identity)), "sha256": tensors_sha256(tensors)}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata)
 
@@ -202,17 +188,10 @@ def read_cache(path: Path, identity: CacheIdentity) -> LatentCache:
     ]
     if different:
         raise ValueError(f"the latent cache {path} belongs to other {', '.join(different)}: {remedy}")
-    if _checksum(tensors) != checksum:
+    if tensors_sha256(tensors) != checksum:
         raise ValueError(f"the latent cache {path} is damaged (its checksum does not match): {remedy}")
     return LatentCache(identity, **tensors)
 
 
 def _tensors(cache: LatentCache) -> dict[str, Tensor]:
     return {name: getattr(cache, name) for name in ("codes", "actions", "rewards", "terminated", "starts")}
-
-
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    parts = [
-        (name, tensor.contiguous().view(torch.uint8).numpy().tobytes()) for name, tensor in sorted(tensors.items())
-    ]
-    return sha256_of(*(part for pair in parts for part in pair))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.data.batches import GatheredDataset, ResumableDataModule, ResumableLoader, gathered_loader, place
+from pacdream.data.batches import GatheredDataset, ResumableDataModule, gathered_loader, place
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
@@ -125,7 +125,7 @@ class LatentDataModule(ResumableDataModule):
         frames = self.cache.window_starts(self.split.train, 0)
         return self.codes[frames.to(self.device)]
 
-    def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> ResumableLoader[LatentBatch]:
+    def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> DataLoader[LatentBatch]:
         dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))
         return gathered_loader(dataset, batch_size, shuffle, self.seed, *place(self.trainer))
 

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from omegaconf import OmegaConf
 
 from pacdream.data.collect import Recorder, file_name, index_of, record_all
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_manifest
 from pacdream.env.atari import PaletteFrames
+from pacdream.runtime.files import locked
 from pacdream.runtime.instantiate import build
+from pacdream.runtime.settings import differences
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,7 @@ class Recording:
         Raises:
             ValueError: the folder holds episodes of other settings, or cannot be written.
         """
-        _make_folder(self.folder)
-        with FileLock(self.folder / ".lock"):
+        with locked(self.folder / ".lock", f"recording into {self.folder}"):
             manifest = self.manifest()
             missing = _missing(self.folder, manifest, self.episodes)
             if not missing:
@@ -93,14 +93,6 @@ class Recording:
         return {"env": self.env, "policy": self.policy, "seed": self.seed, "max_steps": self.max_steps}
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".lock").touch()
-    except OSError as error:
-        raise ValueError(f"cannot write to {folder}: {error} (choose another with paths.outputs=<folder>)") from error
-
-
 def _empty_manifest(env: PaletteFrames, settings: dict[str, Any]) -> Manifest:
     height, width = env.observation_space.shape  # type: ignore[misc]
     return Manifest(
@@ -113,22 +105,11 @@ def _empty_manifest(env: PaletteFrames, settings: dict[str, Any]) -> Manifest:
 
 
 def _check_same(folder: Path, what: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    there, here = _flatten(found), _flatten(wanted)
-    different = [key for key in sorted({*there, *here}) if there.get(key) != here.get(key)]
-    if different:
-        listed = ", ".join(f"{key}: {there.get(key)} -> {here.get(key)}" for key in different)
+    if changed := differences(found, wanted):
         raise ValueError(
-            f"{folder} was recorded with other {what} ({listed}): use those, or another folder with output=<folder>"
+            f"{folder} was recorded with other {what} ({', '.join(changed)}): "
+            "use those, or another folder with output=<folder>"
         )
-
-
-def _flatten(nested: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(nested, dict):
-        return {prefix: nested}
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= _flatten(value, f"{prefix}.{key}".lstrip("."))
-    return flat
 
 
 def _missing(folder: Path, manifest: Manifest, episodes: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Networks that rebuild themselves: a recipe of plain values travels with the weights."""
 
 import json
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -12,8 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pacdream.runtime.checkpoint_io import read_checkpoint
 from pacdream.runtime.files import atomic_path, sha256_of
 from pacdream.runtime.instantiate import build
+from pacdream.runtime.settings import differences
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -31,11 +33,12 @@ def recipe_of(model: nn.Module) -> dict[str, Any]:
     return cast(dict[str, Any], model.recipe)
 
 
-def save_model(path: Path, model: nn.Module, notes: dict[str, str] | None = None) -> None:
-    """Write weights, in half precision, and recipe as safetensors, atomically."""
+def save_model(path: Path, model: nn.Module) -> None:
+    """Write weights, in half precision, and recipe as safetensors with a checksum, atomically."""
     state = {name: _halved(name, tensor).contiguous() for name, tensor in model.state_dict().items()}
+    recipe = json.dumps(recipe_of(model))
     with atomic_path(path) as temporary:
-        save_file(state, temporary, {**(notes or {}), "recipe": json.dumps(recipe_of(model))})
+        save_file(state, temporary, {"recipe": recipe, "sha256": tensors_sha256(state, recipe)})
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:
@@ -67,8 +70,6 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
         model.load_state_dict(state)
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"cannot load {path}: {error}") from error
-    except pickle.UnpicklingError as error:  # whose own text advises to execute it
-        raise ValueError(f"{path} is not a checkpoint of this project: it holds more than tensors") from error
     except Exception as error:  # whatever a damaged file makes a library raise, the user needs its name
         raise ValueError(f"{path} is damaged or not a checkpoint of this project: {_first_line(error)}") from error
     model.recipe = recipe
@@ -81,33 +82,37 @@ def check_resumable(path: Path, model: nn.Module) -> None:
     Raises:
         ValueError: says what differs.
     """
-    found, wanted = recipe_of(load_model(path, type(model))), recipe_of(model)
-    different = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
-    if different:
-        listed = ", ".join(f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in different)
-        raise ValueError(f"{path} holds another network than the configured one ({listed[:300]})")
+    changed = differences(recipe_of(load_model(path, type(model))), recipe_of(model))
+    if changed:
+        raise ValueError(f"{path} holds another network than the configured one ({', '.join(changed)[:300]})")
 
 
 def weights_sha256(model: nn.Module) -> str:
     """Identity of a network: its recipe and every weight, whatever file they came from."""
-    parts: list[bytes | str] = [json.dumps(recipe_of(model), sort_keys=True)]
-    for name, tensor in sorted(model.state_dict().items()):
-        parts += [name, tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()]
+    return tensors_sha256(model.state_dict(), json.dumps(recipe_of(model), sort_keys=True))
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor], *about: str) -> str:
+    """SHA-256 of named tensors, in the order of their names, and of what is said about them."""
+    parts: list[memoryview | str] = [*about]
+    for name, tensor in sorted(tensors.items()):
+        parts += [name, tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data]
     return sha256_of(*parts)
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-        if "recipe" not in metadata:
-            raise ValueError("it has no recipe: not a file of this project")
-        return json.loads(metadata["recipe"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if not {"recipe", "sha256"} <= metadata.keys():
+            raise ValueError("it has no recipe and checksum: not a file of this project")
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if tensors_sha256(state, metadata["recipe"]) != metadata["sha256"]:
+        raise ValueError("it is damaged (its checksum does not match)")
+    return json.loads(metadata["recipe"]), state
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(checkpoint, dict) or "recipe" not in checkpoint:
-        raise ValueError("it has no recipe: not a checkpoint of this project")
+    checkpoint = read_checkpoint(path)
     prefix = "model."
     state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
     return checkpoint["recipe"], state

@@ -2,9 +2,12 @@
 
 import functools
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
@@ -13,27 +16,19 @@ import pacdream.runtime.resolvers  # noqa: F401 - the configuration calls them
 
 log = logging.getLogger(__name__)
 
-
-def take_literally(*keys: str) -> None:
-    """Quote the values of these command-line arguments, which are paths.
-
-    Hydra reads ``,`` and ``=`` in a value as its own, and the folders of a sweep are named by overrides full of both.
-    """
-    for i, argument in enumerate(sys.argv):
-        key, equals, value = argument.partition("=")
-        if equals and key in keys and value and value[0] not in "[\"'" and value != "null":
-            escaped = value.replace("'", "\\'")
-            sys.argv[i] = f"{key}='{escaped}'"
+_INTERRUPTED = "interrupted: what was finished is on disk, run the command again to go on"
 
 
 def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictConfig], float | None]:
-    """Wrap a Hydra main function so that a user's error ends in one line and exit code 1, and Ctrl-C in 130.
+    """Wrap a Hydra main function so that a user's error ends in one line and exit code 1, and a signal in its own.
 
-    In a multirun the other jobs go on. Set ``HYDRA_FULL_ERROR=1`` for the whole traceback.
+    In a multirun the other jobs go on after an error. Set ``HYDRA_FULL_ERROR=1`` for the whole traceback.
     """
 
     @functools.wraps(main)
     def run(config: DictConfig) -> float | None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminate)
         try:
             return main(config)
         except (ValueError, OSError) as error:
@@ -42,7 +37,12 @@ def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictCon
             # Lightning turns Ctrl-C into an exit of its own.
             if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
                 raise
-            log.error("interrupted: what was finished is on disk, run the command again to go on")
-            sys.exit(130)
+            log.error(_INTERRUPTED)
+            sys.exit(128 + signal.SIGINT)
 
     return run
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    log.error(_INTERRUPTED)
+    sys.exit(128 + number)

@@ -1,23 +1,33 @@
 """Weights & Biases without an account."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import wandb
+from lightning.fabric.loggers.csv_logs import _ExperimentWriter
+from lightning.pytorch.loggers import CSVLogger as LightningCSVLogger
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers.logger import rank_zero_experiment
 
 LONGEST_TAG = 64
 """W&B refuses more characters."""
 
 
-def wandb_logger(project: str, save_dir: str, group: str, tags: Sequence[str] = (), **settings: Any) -> WandbLogger:
+def wandb_logger(
+    project: str, save_dir: str, group: str, tags: Sequence[str] = (), address: str | None = None, **settings: Any
+) -> WandbLogger:
     """A logger that is online only if ``WANDB_MODE`` says so or a key is known, and that never asks for one.
 
-    ``settings`` go to ``wandb.init``; with the ``id`` of an earlier run they go on with it.
+    It goes on with the W&B run whose ``address_of`` lies in the file ``address``, if there is one.
+    Further ``settings`` go to ``wandb.init``.
     """
     Path(save_dir).mkdir(parents=True, exist_ok=True)
+    if address is not None and Path(address).is_file():
+        return wandb_logger(**{**settings, **_read_address(Path(address)), "save_dir": save_dir})
     mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
     quiet = wandb.Settings(quiet=True)  # the command says itself where to look
     if tags:
@@ -25,6 +35,33 @@ def wandb_logger(project: str, save_dir: str, group: str, tags: Sequence[str] = 
     return WandbLogger(
         project=project, save_dir=save_dir, group=group, mode=mode, log_model=False, settings=quiet, **settings
     )
+
+
+class CSVLogger(LightningCSVLogger):
+    """Lightning's, but it goes on with the file of an earlier start instead of deleting it."""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> _ExperimentWriter:
+        """The writer, made at the first use."""
+        if self._experiment is None:
+            self._experiment = _ContinuedWriter(self.log_dir)
+        return self._experiment
+
+
+class _ContinuedWriter(ExperimentWriter):
+    def _check_log_dir_exists(self) -> None:
+        path = Path(self.metrics_file_path)
+        if path.is_file():
+            self.metrics_keys = path.read_text().partition("\n")[0].split(",")
+
+
+def _read_address(path: Path) -> dict[str, str]:
+    try:
+        address: dict[str, str] = json.loads(path.read_text())
+        return address if address["id"] else {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it to log into a new W&B run") from error
 
 
 def address_of(logger: WandbLogger) -> dict[str, str]:

@@ -3,10 +3,13 @@
 import json
 import platform
 import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+from pacdream.runtime.files import write_json
 
 _PACKAGES = (
     "pacdream",
@@ -24,6 +27,7 @@ def provenance() -> dict[str, str]:
     """Git revision (with a mark for uncommitted changes), package versions, Python and device."""
     found = {name: version(name) for name in _PACKAGES}
     found |= {"git": git_revision(), "python": platform.python_version(), "machine": platform.platform()}
+    found["threads"] = str(torch.get_num_threads())
     found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return found
 
@@ -43,6 +47,18 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+def store_provenance(folder: Path, made_from: dict[str, str]) -> None:
+    """Write ``provenance.json`` for a run; what another start of it has changed goes into its list ``resumed``."""
+    path = folder / "provenance.json"
+    began = json.loads(path.read_text()) if path.is_file() else None
+    if began is None:
+        write_json(path, made_from)
+        return
+    now = {"time": time.strftime("%Y-%m-%d %H:%M:%S")}
+    now |= {what: value for what, value in made_from.items() if began.get(what) != value}
+    write_json(path, {**began, "resumed": [*began.get("resumed", []), now]})
 
 
 def check_same_data(folder: Path, now: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
-"""What the configuration may call: ``${cpu_count:}``, ``${precision:…}``, ``${writable:…}``."""
+"""What the configuration may call, such as ``${cpu_count:}`` or ``${writable:…}``."""
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -32,5 +33,26 @@ def writable(folder: str) -> str:
         sys.exit(f"cannot write to {folder}: {error.strerror} (choose another folder with paths.outputs=<folder>)")
 
 
-for _resolver in (cpu_count, precision, writable):
+def sweep_folder(resume: str | None, new: str) -> str:
+    """The folder of the sweep to go on with, a new one if there is none; the command ends if it does not exist."""
+    if resume is not None and not Path(resume).is_dir():
+        sys.exit(f"sweep.resume={resume} is not the folder of a sweep")
+    return resume or new
+
+
+def folder_name(overrides: str) -> str:
+    """A job's overrides as the name of its folder: without slashes, and no longer than file systems allow."""
+    name = overrides.replace("/", "_") or "default"
+    digest = hashlib.sha256(overrides.encode()).hexdigest()[:8]
+    return name if len(name.encode()) <= 200 else f"{name.encode()[:190].decode(errors='ignore')}_{digest}"
+
+
+def gpu_of(job: int) -> list[int] | int:
+    """The device, or devices, of a sweep's job: GPUs in turn, one CPU process where there is none."""
+    import torch
+
+    return [job % torch.cuda.device_count()] if torch.cuda.is_available() else 1
+
+
+for _resolver in (cpu_count, precision, writable, sweep_folder, folder_name, gpu_of):
     OmegaConf.register_new_resolver(_resolver.__name__, _resolver, replace=True)

@@ -107,7 +107,7 @@ class Run:
         path = self.folder / "wandb.json"
         if not path.is_file():
             return []
-        return [wandb_logger(**json.loads(path.read_text()), save_dir=self.config.paths.outputs)]
+        return [wandb_logger("", self.config.paths.outputs, "", address=str(path))]
 
     @property
     def _made_from(self) -> dict[str, str]:

@@ -24,8 +24,11 @@ class WorldModelModule(lightning.LightningModule):
         self.model = model
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         classes = model.codebook_size
+        self.train_loss = MeanMetric()
         # Argmax integers while training: top-k sorts all logits and is dear.
         self.train_accuracy = MulticlassAccuracy(classes, average="micro", validate_args=False)
+        for metric in (self.train_loss, self.train_accuracy):
+            metric.persistent(True)  # an epoch that is interrupted goes on with what it has counted
         self.val_loss = MeanMetric()
         self.val_next_codes = NextCodesMetric()
         self.val_top5 = MulticlassAccuracy(classes, average="micro", top_k=min(5, classes - 1), validate_args=False)
@@ -35,11 +38,17 @@ class WorldModelModule(lightning.LightningModule):
         logits = self.model(batch.codes[:, :-1], batch.actions).logits
         target = batch.codes[:, 1:]
         loss = next_codes_loss(logits, target)
-        self.train_accuracy(logits.detach().argmax(-1), target)
-        size = len(target)
-        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=size)
-        self.log("train/accuracy", self.train_accuracy, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        self.train_loss.update(loss.detach(), target.numel())
+        self.train_accuracy.update(logits.detach().argmax(-1), target)
+        self.log("train/loss_step", loss, prog_bar=True)
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log means over the epoch. Lightning would do it, but not for the part before an interruption."""
+        self.log("train/loss_epoch", self.train_loss.compute(), prog_bar=True)
+        self.log("train/accuracy", self.train_accuracy.compute(), prog_bar=True)
+        self.train_loss.reset()
+        self.train_accuracy.reset()
 
     def validation_step(self, batch: LatentBatch, _: int) -> None:
         """Update all metrics."""

@@ -1,0 +1,19 @@
+"""What differs between two trees of settings."""
+
+from typing import Any
+
+
+def differences(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """``key: old -> new`` for every setting, at any depth, that is not the same in both."""
+    there, here = _flatten(was), _flatten(now)
+    changed = [key for key in sorted({*there, *here}) if there.get(key) != here.get(key)]
+    return [f"{key}: {there.get(key)} -> {here.get(key)}" for key in changed]
+
+
+def _flatten(nested: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(nested, dict):
+        return {prefix: nested}
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flatten(value, f"{prefix}.{key}".lstrip("."))
+    return flat
