@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 
 from pacdream.runtime.command_line import go_on_with_run, take_literally
 from pacdream.runtime.entry_point import entry_point
+from pacdream.sweep.callback import summary_at_end
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -19,4 +20,5 @@ def main(config: DictConfig) -> float | None:
 if __name__ == "__main__":
     take_literally("resume", "sweep.resume")
     go_on_with_run()
-    main()
+    with summary_at_end():
+        main()

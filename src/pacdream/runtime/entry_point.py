@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import pacdream.runtime.resolvers  # noqa: F401 - the configuration calls them
@@ -32,6 +34,8 @@ def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictCon
         try:
             return main(config)
         except (ValueError, OSError) as error:
+            if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+                log.error(error)  # Hydra itself tells only the first of a sweep's errors, and only at the end
             raise CompactHydraException(f"{Path(sys.argv[0]).name}: {error}") from error
         except (KeyboardInterrupt, SystemExit) as stop:
             # Lightning turns Ctrl-C into an exit of its own.

@@ -49,7 +49,7 @@ class Run:
             return "world_model"
         choices = OmegaConf.load(self.folder / ".hydra" / "hydra.yaml").hydra.runtime.choices
         found: str | None = choices.get("report")
-        return None if found in (None, "null") else found
+        return None if found in (None, "none", "null") else found
 
     def model(self, device: torch.device | str = "cpu") -> WorldModel:
         """Its world model, frozen."""
