@@ -34,9 +34,11 @@ def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictCon
         try:
             return main(config)
         except (ValueError, OSError) as error:
-            if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+            hydra = HydraConfig.get() if HydraConfig.initialized() else None
+            if hydra is not None and hydra.mode == RunMode.MULTIRUN:
                 log.error(error)  # Hydra itself tells only the first of a sweep's errors, and only at the end
-            raise CompactHydraException(f"{Path(sys.argv[0]).name}: {error}") from error
+            command = hydra.job.name if hydra is not None else Path(sys.argv[0]).stem
+            raise CompactHydraException(f"{command}.py: {error}") from error
         except (KeyboardInterrupt, SystemExit) as stop:
             # Lightning turns Ctrl-C into an exit of its own.
             if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):

@@ -35,7 +35,8 @@ def train(config: DictConfig) -> float | None:
 
     A folder that holds the beginning of this run is gone on with; what has been done of it is not done again.
     """
-    logging.getLogger("lightning.pytorch").handlers.clear()  # Hydra's handler writes the same lines, and to a file
+    for name in ("lightning", "lightning.pytorch"):
+        logging.getLogger(name).handlers.clear()  # Hydra's handler writes the same lines, and to a file
     folder = Path(HydraConfig.get().runtime.output_dir)
     with alone_in(folder), noting_errors(folder):
         check_types(config)  # before anything is recorded for it

@@ -17,7 +17,9 @@ class NoteSweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called in the process that starts the jobs."""
-        _folders.append(Path(config.hydra.sweep.dir))
+        folder = Path(config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)  # Optuna's storage lies in it, and is opened before any job
+        _folders.append(folder)
 
 
 @contextmanager
