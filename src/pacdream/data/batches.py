@@ -32,7 +32,7 @@ class GatheredDataset(Dataset[Batch], Generic[Batch]):
 class BatchSampler(Sampler[Tensor]):
     """Indices (B,) of one batch after the other, in an order that depends on the seed and the epoch only.
 
-    Ten million indices are one tensor here; torch's own sampler makes a list of them.
+    Ten million indices are one tensor of 40 MB here; torch's own sampler makes a list of them.
     """
 
     def __init__(self, length: int, batch_size: int, shuffle: bool, seed: int, rank: int, world_size: int) -> None:
@@ -57,9 +57,14 @@ class BatchSampler(Sampler[Tensor]):
         done = self.resume["done"] if self.resume.get("epoch") == self.epoch else 0
         self.resume = {}
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        order = torch.randperm(self.length, generator=generator) if self.shuffle else torch.arange(self.length)
-        order = torch.cat([order, order[: -self.length % self.world_size]])[self.rank :: self.world_size]
-        yield from order.split(self.batch_size)[done:]
+        order = torch.arange(self.length, dtype=torch.int32)
+        if self.shuffle:
+            torch.randperm(self.length, generator=generator, out=order)
+        if missing := -self.length % self.world_size:
+            order = torch.cat([order, order[:missing]])
+        share = order[self.rank :: self.world_size]
+        for first in range(done * self.batch_size, len(share), self.batch_size):
+            yield share[first : first + self.batch_size].long()
 
 
 class ResumableDataModule(lightning.LightningDataModule):

@@ -100,7 +100,10 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
         TextColumn("recording"), BarColumn(), MofNCompleteColumn(), TextColumn("episodes"),
         TextColumn("{task.fields[steps]} steps"), TimeRemainingColumn(),
     )  # fmt: skip
-    # "spawn": the emulator and torch's threads do not survive a fork.
+    # "spawn": the emulator and torch's threads do not survive a fork. Inside a job of the joblib launcher a spawned
+    # process would be told to begin as joblib's own do, which it cannot.
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        multiprocessing.set_start_method("spawn", force=True)
     pool = ProcessPoolExecutor(
         workers,
         multiprocessing.get_context("spawn"),

@@ -56,9 +56,10 @@ class LatentCache:
     """(E+1,) int64, number of the first frame of each episode, and N."""
 
     def window_starts(self, episodes: tuple[int, ...], length: int) -> Tensor:
-        """Numbers (M,) of all frames of these episodes that ``length`` further frames of the same episode follow."""
+        """Numbers (M,) int32 of all frames of these episodes that ``length`` further frames of the same one follow."""
         bounds = [(int(self.starts[e]), int(self.starts[e + 1]) - length) for e in episodes]
-        return torch.cat([torch.arange(0), *(torch.arange(first, max(first, end)) for first, end in bounds)])
+        parts = [torch.arange(first, max(first, end), dtype=torch.int32) for first, end in bounds]
+        return torch.cat([torch.arange(0, dtype=torch.int32), *parts])
 
 
 def identity_of(tokenizer: Tokenizer, manifest: Manifest) -> CacheIdentity:
