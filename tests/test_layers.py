@@ -1,4 +1,4 @@
-"""Imports point downward only: evaluation → rollout → data → policy → env."""
+"""Imports point downward only: sweep → evaluation → rollout → data → policy → env."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pacdream"
-LAYERS = ("env", "policy", "data", "rollout", "evaluation", "callback")
+LAYERS = ("env", "policy", "data", "rollout", "evaluation", "sweep", "callback")
 
 
 def imported(path):
@@ -76,6 +76,10 @@ def test_data_knows_no_world_model():
 def test_data_knows_of_tokenizers_only_their_interface():
     modules = {path.stem for path in files("tokenizer")} - {"base", "__init__"}
     assert not offenders(files("data"), parts(f"tokenizer.{module}" for module in modules))
+
+
+def test_a_sweep_is_read_from_files_alone():
+    assert not offenders(files("sweep"), parts(set(LAYERS) - {"evaluation", "sweep"} | {"tokenizer", "world_model"}))
 
 
 def test_package_imports_neither_tests_nor_scripts():

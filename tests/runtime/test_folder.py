@@ -89,30 +89,44 @@ def test_a_run_interrupted_before_its_first_checkpoint_begins_again(tmp_path: Pa
     assert checkpoint_to_go_on_from(tmp_path, str(tmp_path)) is None
 
 
-def test_the_same_settings_go_on(tmp_path: Path) -> None:
-    begun(tmp_path, settings())
-    assert keep_settings(tmp_path, settings()) == []
-    assert keep_settings(tmp_path, settings()) == []
+@pytest.fixture
+def learnt(tmp_path: Path) -> Path:
+    """The folder of a run that has written a checkpoint."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    return tmp_path
 
 
-def test_where_a_run_lies_may_change(tmp_path: Path) -> None:
+def test_a_run_that_failed_before_it_learnt_anything_begins_with_any_settings(tmp_path: Path) -> None:
     keep_settings(tmp_path, settings())
-    assert keep_settings(tmp_path, settings(outputs="there")) == []
-
-
-def test_other_settings_are_refused_and_those_it_was_begun_with_stay(tmp_path: Path) -> None:
-    keep_settings(tmp_path, settings())
-    begun(tmp_path, settings(lr=3e-3))
-    with pytest.raises(ValueError, match=r"begun with other settings \(optimizer.lr: 0\.001 -> 0\.003\)"):
-        keep_settings(tmp_path, settings(lr=3e-3))
-    for name in ("settings.yaml", ".hydra/config.yaml"):
-        assert OmegaConf.load(tmp_path / name).optimizer.lr == 1e-3
-
-
-def test_other_settings_are_taken_if_the_run_is_named(tmp_path: Path) -> None:
-    keep_settings(tmp_path, settings())
-    assert keep_settings(tmp_path, settings(lr=3e-3, resume=str(tmp_path))) == ["optimizer.lr: 0.001 -> 0.003"]
     assert keep_settings(tmp_path, settings(lr=3e-3)) == []
+    assert OmegaConf.load(tmp_path / "settings.yaml").optimizer.lr == 3e-3
+
+
+def test_the_same_settings_go_on(learnt: Path) -> None:
+    begun(learnt, settings())
+    assert keep_settings(learnt, settings()) == []
+    assert keep_settings(learnt, settings()) == []
+
+
+def test_where_a_run_lies_may_change(learnt: Path) -> None:
+    keep_settings(learnt, settings())
+    assert keep_settings(learnt, settings(outputs="there")) == []
+
+
+def test_other_settings_are_refused_and_those_it_was_begun_with_stay(learnt: Path) -> None:
+    keep_settings(learnt, settings())
+    begun(learnt, settings(lr=3e-3))
+    with pytest.raises(ValueError, match=r"begun with other settings \(optimizer.lr: 0\.001 -> 0\.003\)"):
+        keep_settings(learnt, settings(lr=3e-3))
+    for name in ("settings.yaml", ".hydra/config.yaml"):
+        assert OmegaConf.load(learnt / name).optimizer.lr == 1e-3
+
+
+def test_other_settings_are_taken_if_the_run_is_named(learnt: Path) -> None:
+    keep_settings(learnt, settings())
+    assert keep_settings(learnt, settings(lr=3e-3, resume=str(learnt))) == ["optimizer.lr: 0.001 -> 0.003"]
+    assert keep_settings(learnt, settings(lr=3e-3)) == []
 
 
 def test_rows_that_will_be_logged_again_are_dropped(tmp_path: Path) -> None:

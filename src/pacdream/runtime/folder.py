@@ -94,13 +94,14 @@ def noting_errors(folder: Path) -> Iterator[None]:
 
 
 def keep_settings(folder: Path, config: DictConfig) -> list[str]:
-    """Store in ``settings.yaml`` what a run is begun with; say what has changed in those of a run that goes on.
+    """Store in ``settings.yaml`` what a run is begun with; return what has changed for one that has learnt something.
 
     Raises:
         ValueError: settings have changed since, and this start does not name the run with ``resume=``.
     """
     path, changed = folder / "settings.yaml", []
-    if path.is_file():
+    learnt = [folder / "checkpoints" / "last.ckpt", folder / "result.json"]
+    if path.is_file() and any(file.is_file() for file in learnt):
         began = cast(DictConfig, OmegaConf.load(path))
         changed = differences(_comparable(began), _comparable(config))
         if changed and config.resume is None:

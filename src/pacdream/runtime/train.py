@@ -38,15 +38,15 @@ def train(config: DictConfig) -> float | None:
     for name in ("lightning", "lightning.pytorch"):
         logging.getLogger(name).handlers.clear()  # Hydra's handler writes the same lines, and to a file
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with alone_in(folder), noting_errors(folder):
-        check_types(config)  # before anything is recorded for it
-        _check_launch(config)
+    with alone_in(folder):
         changed, result = keep_settings(folder, config), read_result(folder)
         if result is not None and result.reported and not changed:
             log.info("%s has finished already: nothing is left to do", folder)
-        else:
-            result = _train(config, folder)
-        return result.score
+            return result.score
+        with noting_errors(folder):
+            check_types(config)  # before anything is recorded for it
+            _check_launch(config)
+            return _train(config, folder).score
 
 
 def _check_launch(config: DictConfig) -> None:
