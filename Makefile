@@ -44,7 +44,7 @@ bench: setup ## Measure speeds, as ratios within one run
 	$(BIN)/python bench.py $(ARGS)
 
 sweep: setup ## Train the baseline at several hidden sizes and learning rates
-	$(BIN)/python train.py -m experiment=gru_baseline world_model.hidden_size=256,512,1024 optimizer.lr=1e-4,3e-4,1e-3 $(ARGS)
+	$(BIN)/python train.py sweep=hidden_size_x_lr $(ARGS)
 
 clean: ## Remove the virtual environment and caches, never outputs/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache src/*.egg-info

@@ -75,6 +75,18 @@ def test_what_is_chosen_otherwise_leaves_the_runs_own_report_alone(copied: Path,
     assert files(copied) == before
 
 
+def test_another_checkpoint_of_a_run_leaves_its_record_alone(copied: Path, tmp_path: Path) -> None:
+    last = copied / "checkpoints" / "last.ckpt"
+    here = evaluated(tmp_path / "here", f"run={last}", *NOTED)
+    assert noted(here)["checkpoint"] == str(last)
+    assert not (copied / "report" / "noted.json").exists()
+
+
+def test_the_best_checkpoint_is_the_runs_own_by_whatever_name(copied: Path, tmp_path: Path) -> None:
+    evaluated(tmp_path / "here", f"run={copied / 'checkpoints' / 'best.ckpt'}", *NOTED)
+    assert noted(copied)["horizon"]
+
+
 def test_other_episodes_are_measured_in_a_folder_of_their_own(copied: Path, elsewhere: Path, tmp_path: Path) -> None:
     before = files(copied)
     here = evaluated(tmp_path / "here", f"run={copied}", f"episodes={elsewhere}")

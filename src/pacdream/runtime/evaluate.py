@@ -31,7 +31,7 @@ def evaluate(config: DictConfig) -> None:
         return
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
     # The run's own record holds its best checkpoint on its own held-out episodes, and nothing else.
-    own = config.episodes is None and config.checkpoint is None and config.horizon is None and not run.bare
+    own = run.is_best and config.episodes is None and config.horizon is None
     folder = run.folder if own else here
     report = _report(config, run)
     data = run.data(config.episodes)

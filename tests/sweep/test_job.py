@@ -1,0 +1,118 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from pacdream.sweep.csv_log import best_row, read_rows
+from pacdream.sweep.job import Job, read_job
+from tests.sweep.folders import EXPERIMENT, fail, finish, make_job, measure, train
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_job(tmp_path, [EXPERIMENT, "optimizer.lr=1e-3", "seed=1", "sweep=grid", "launcher=joblib"])
+
+
+def read(folder: Path) -> Job:
+    return read_job(folder, folder.parent)
+
+
+def test_a_job_that_has_left_nothing_is_unfinished(folder: Path) -> None:
+    job = read(folder)
+    assert (job.status, job.rows, dict(job.figures), job.error) == ("unfinished", [], {}, None)
+    assert math.isnan(job.score)
+
+
+def test_a_finished_job_has_its_score_and_the_figures_of_its_best_validation(folder: Path) -> None:
+    finish(folder, [0.9, 0.7, 0.8])
+    job = read(folder)
+    assert (job.status, job.score, job.monitor) == ("finished", 0.7, "val/loss")
+    assert job.figures["val/accuracy"] == pytest.approx(1 - 0.7 / 4)
+
+
+def test_a_scorecard_counts_more_than_validations(folder: Path) -> None:
+    finish(folder, [0.9, 0.7])
+    measure(folder, 0.25)
+    figures = read(folder).figures
+    assert not any(name.startswith("val/") for name in figures)
+    assert {value for name, value in figures.items() if name != "score"} == {0.25}
+    assert figures.keys() >= {"report/copy_accuracy", "report/changed_f1", "rollout/skill_area"}
+
+
+def test_a_failed_job_says_its_first_line(folder: Path) -> None:
+    fail(folder, "no room on the disk")
+    assert (read(folder).status, read(folder).error) == ("failed", "no room on the disk")
+
+
+def test_a_job_whose_report_failed_has_finished_and_says_so(folder: Path) -> None:
+    finish(folder, [0.9], reported=False)
+    fail(folder, "no ffmpeg")
+    assert (read(folder).status, read(folder).error, read(folder).score) == ("finished", "no ffmpeg", 0.9)
+
+
+@pytest.mark.parametrize("score", [None, math.nan, math.inf])
+def test_a_score_that_is_no_number_is_none(folder: Path, score: float | None) -> None:
+    finish(folder, [0.9], score)
+    assert read(folder).status == "finished"
+    assert math.isnan(read(folder).score)
+
+
+def test_settings_are_as_typed_or_as_configured(folder: Path) -> None:
+    job = read(folder)
+    assert [job.setting(key) for key in ("optimizer.lr", "seed", "world_model.hidden_size")] == ["1e-3", "1", "512"]
+    assert [job.setting(key) for key in ("optimizer", "nowhere")] == ["adam", "null"]
+    assert not {"sweep", "launcher"} & job.settings.keys()
+
+
+BROKEN = {
+    "result.json": [
+        '{"score": 2.', "[]", '{"monitor": "val/loss"}',
+        '{"score": "low", "monitor": "", "step": 0, "epoch": 0, "reported": true}',
+    ],
+    "csv/metrics.csv": ["epoch,step,val/loss\n0,1,low\n", "epoch,step,val/loss\n0,1,2,3\n", "\0\n\0\n", "epoch\n1\n"],
+    ".hydra/overrides.yaml": ["- a\n b: [", "a: 1", "- optimizer.lr=[1\n"],
+    ".hydra/config.yaml": ["a: [", "- a", "\0"],
+    "report/metrics.json": ["{", '{"schema": 99}'],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "content"), [(file, text) for file, texts in BROKEN.items() for text in texts])
+def test_a_damaged_file_is_named_with_a_way_out(folder: Path, file: str, content: str) -> None:
+    path = folder / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"delete|measure the run again") as error:
+        read(folder)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_line_that_is_still_being_written_is_left_out(folder: Path) -> None:
+    train(folder, [0.9, 0.8])
+    path = folder / "csv" / "metrics.csv"
+    whole = read_rows(path)
+    path.write_text(path.read_text() + "2,,1")
+    assert read_rows(path) == whole
+
+
+def test_numbers_of_a_line_are_found_by_column(folder: Path) -> None:
+    train(folder, [0.9, 0.8])
+    rows = read_rows(folder / "csv" / "metrics.csv")
+    assert [row["val/loss"] for row in rows if "val/loss" in row] == [0.9, 0.8]
+    assert all("val/loss" not in row for row in rows if "train/loss_step" in row)
+
+
+@pytest.mark.parametrize(("mode", "best"), [("min", 0.5), ("max", 0.9)])
+def test_the_best_line_is_a_number(mode: str, best: float) -> None:
+    rows = [{"step": 0.0}, *({"val/loss": value} for value in (math.nan, 0.9, 0.5, -math.inf, math.inf))]
+    assert best_row(rows, "val/loss", mode) == {"val/loss": best}
+    assert best_row(rows[:2], "val/loss", mode) == {}
+
+
+def test_a_result_is_what_training_writes(folder: Path) -> None:
+    from pacdream.runtime.folder import Result
+
+    Result(0.5, "val/accuracy", 70, 2, True).write(folder)
+    assert json.loads((folder / "result.json").read_text())["step"] == 70
+    assert (read(folder).score, read(folder).monitor) == (0.5, "val/accuracy")
