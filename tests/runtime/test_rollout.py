@@ -57,3 +57,9 @@ def test_the_same_seed_dreams_the_same(run: Path, tmp_path: Path) -> None:
 def test_an_action_that_the_game_does_not_have_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"actor: actor\.action='JUMP' is none of the game's actions: NOOP, UP"):
         rolled_out(tmp_path / "out", run, "actor=held", "actor.action=JUMP")
+
+
+@pytest.mark.parametrize("override", ["dreams=0", "context=0", "horizon=0", "fps=-1"])
+def test_a_dream_of_nothing_is_refused(run: Path, tmp_path: Path, override: str) -> None:
+    with pytest.raises(ValueError, match=f"{override} must be at least 1"):
+        rolled_out(tmp_path / "here", run, override)

@@ -28,6 +28,9 @@ def rollout(config: DictConfig) -> None:
     Raises:
         ValueError: not a run, or no episode is long enough, or the emulator cannot say what other actions lead to.
     """
+    for key in ("dreams", "context", "horizon", "fps"):
+        if config[key] < 1:
+            raise ValueError(f"{key}={config[key]} must be at least 1")
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
     data = run.data(config.episodes)
     model = run.model(data.codes.device)
