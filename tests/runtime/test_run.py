@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pacdream.data.episode_store import read_manifest, write_manifest
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.runtime.checkpoint_io import SealedCheckpointIO, read_checkpoint
 from pacdream.runtime.checkpoints import load_model, save_model, weights_sha256
 from pacdream.runtime.run import Run, newest_run, open_run
 from pacdream.tokenizer.base import Tokenizer
@@ -228,9 +229,9 @@ def test_a_bare_checkpoint_of_another_tokenizer_is_refused(
 
 
 def test_weights_of_another_run_behind_another_tokenizer_are_refused(trained: Path, tmp_path: Path) -> None:
-    weights = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    weights = read_checkpoint(trained / "checkpoints" / "best.ckpt")
     weights["made_from"]["tokenizer"] = "ab" * 32
-    torch.save(weights, tmp_path / "foreign.ckpt")
+    SealedCheckpointIO().save_checkpoint(weights, tmp_path / "foreign.ckpt")
     line = data_refusal(open_run(trained, checkpoint=str(tmp_path / "foreign.ckpt")))
     assert f"{tmp_path / 'foreign.ckpt'} was trained behind another tokenizer (abababababab…)" in line
 

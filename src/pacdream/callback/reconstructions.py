@@ -8,6 +8,7 @@ from einops import rearrange
 from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
+from pacdream.runtime.files import atomic_path
 from pacdream.tokenizer.module import TokenizerModule
 
 
@@ -31,8 +32,8 @@ class Reconstructions(lightning.Callback):
         palette = (pl_module.palette.cpu() * 255).byte()
         grid = rearrange(palette[rows.long()], "r n H W c -> (r H) (n W) c")
         path = Path(trainer.default_root_dir) / "media" / f"reconstructions_{trainer.global_step:06d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(grid.numpy()).save(path)
+        with atomic_path(path) as temporary:
+            Image.fromarray(grid.numpy()).save(temporary, format="PNG")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("tokenizer/reconstructions", [str(path)], trainer.global_step)

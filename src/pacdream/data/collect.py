@@ -110,12 +110,14 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
         initializer=_begin_worker,
     )
     futures = [pool.submit(recorder.record, index) for index in missing]
+    stored = manifest
     try:
         with Progress(*columns) as progress:
             task = progress.add_task("", total=len(missing), steps=0)
             for future in as_completed(futures):
                 manifest = manifest.with_entry(future.result())
                 write_manifest(recorder.folder, manifest)
+                stored = manifest
                 progress.update(task, advance=1, steps=manifest.num_steps)
     finally:
         # After an error or Ctrl-C: do not start what has not begun, keep what is finished.
@@ -123,5 +125,6 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
         for future in futures:
             if not future.cancelled() and future.exception() is None:
                 manifest = manifest.with_entry(future.result())
-        write_manifest(recorder.folder, manifest)
+        if manifest != stored:
+            write_manifest(recorder.folder, manifest)
     return manifest

@@ -13,7 +13,7 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
-from pacdream.runtime.files import atomic_path, sha256_of, write_json
+from pacdream.runtime.files import atomic_path, one_line, sha256_of, write_json
 from pacdream.types import Episode
 
 SCHEMA = 2
@@ -103,15 +103,15 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = json.loads(path.read_text())
         if raw["schema"] != SCHEMA:
-            raise ValueError(f"it has schema {raw['schema']}, this version reads {SCHEMA}")
+            raise ValueError(f"it has schema {raw['schema']!r}, this version reads {SCHEMA}")
         if raw.pop("sha256") != _checksum(raw):
             raise ValueError("it is damaged (its checksum does not match)")
         raw["episodes"] = tuple(EpisodeEntry(**entry) for entry in raw["episodes"])
         for name in ("action_names", "palette", "frame_shape"):
             raw[name] = tuple(raw[name])
         return Manifest(**raw)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"cannot read {path}: {error}; delete it and record again") from error
+    except Exception as error:  # parsers raise a lot, down to RecursionError
+        raise ValueError(f"cannot read {path}: {one_line(error)}; delete it and record again") from error
 
 
 def write_episode(folder: Path, file: str, policy: str, episode: Episode) -> EpisodeEntry:

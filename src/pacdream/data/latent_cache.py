@@ -8,18 +8,17 @@ from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor
 
 from pacdream.data.episode_store import Manifest, read_episodes
-from pacdream.runtime.checkpoints import tensors_sha256, weights_sha256
-from pacdream.runtime.files import atomic_path, locked, sha256_of
+from pacdream.runtime.checkpoints import tensors_sha256, weights_sha256, write_tensors
+from pacdream.runtime.files import locked, one_line, sha256_of
 from pacdream.tokenizer.base import Tokenizer
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -162,9 +161,8 @@ def encode_episode(tokenizer: Tokenizer, frames: Tensor, device: torch.device, b
 def write_cache(path: Path, cache: LatentCache) -> None:
     """Write a cache, atomically, with a checksum of its content."""
     tensors = _tensors(cache)
-    metadata = {"identity": json.dumps(asdict(cache.identity)), "sha256": tensors_sha256(tensors)}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
+    metadata = {"identity": json.dumps(asdict(cache.identity)), "sha256": _checksum(tensors)}
+    write_tensors(path, tensors, metadata)
 
 
 def read_cache(path: Path, identity: CacheIdentity) -> LatentCache:
@@ -180,18 +178,24 @@ def read_cache(path: Path, identity: CacheIdentity) -> LatentCache:
             found = CacheIdentity(**json.loads(metadata["identity"]))
             checksum = metadata["sha256"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the latent cache {path} is damaged ({error}): {remedy}") from error
+    except Exception as error:  # whatever a damaged file makes a library raise, the user needs its name
+        raise ValueError(f"the latent cache {path} is damaged ({one_line(error)}): {remedy}") from error
     different = [
-        f"{k} {v[:12]}… instead of {getattr(identity, k)[:12]}…"
+        f"{k} {str(v)[:12]}… instead of {getattr(identity, k)[:12]}…"
         for k, v in asdict(found).items()
         if v != getattr(identity, k)
     ]
     if different:
         raise ValueError(f"the latent cache {path} belongs to other {', '.join(different)}: {remedy}")
-    if tensors_sha256(tensors) != checksum:
+    if _checksum(tensors) != checksum:
         raise ValueError(f"the latent cache {path} is damaged (its checksum does not match): {remedy}")
     return LatentCache(identity, **tensors)
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    """Of the content, and of the types and shapes as which it must be read."""
+    layout = [f"{name} {tensor.dtype} {tuple(tensor.shape)}" for name, tensor in sorted(tensors.items())]
+    return tensors_sha256(tensors, *layout)
 
 
 def _tensors(cache: LatentCache) -> dict[str, Tensor]:

@@ -93,7 +93,7 @@ def read_scorecard(path: Path) -> Scorecard:
             for name, entry in raw["figures"].items()
         }
         return Scorecard(figures, raw["states"], raw["cost"], raw["about"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"cannot read {path}: {error}; measure the run again with evaluate.py") from error
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pacdream.evaluation.metrics_file import Reading, Scorecard
+from pacdream.runtime.files import atomic_path
 
 SPRITE_NAMES = ("ms_pacman", "blinky", "pinky", "inky", "sue")
 
@@ -60,7 +61,7 @@ def plot_positions(path: Path, card: Scorecard) -> None:
             axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color="w" if value < 0.6 else "k")
         axes.set(title=f"{title}, %", xlabel="column", ylabel="row")
     figure.colorbar(image, ax=figure.axes, shrink=0.8)
-    figure.savefig(path, dpi=110)
+    _save(figure, path)
 
 
 def plot_calibration(path: Path, card: Scorecard) -> None:
@@ -129,7 +130,7 @@ def plot_confusion(path: Path, confusion: NDArray[np.int64], count: int = 20) ->
     axes.set_xticks(range(len(codes)), codes, rotation=90, fontsize=7)
     axes.set_yticks(range(len(codes)), codes, fontsize=7)
     figure.colorbar(image, ax=axes, label="share of the real code")
-    figure.savefig(path, dpi=110)
+    _save(figure, path)
 
 
 def plot_curves(path: Path, metrics: Path) -> None:
@@ -179,7 +180,12 @@ def _finish(figure: Figure, path: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[1]:
             axes.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
 
 
 def _read_series(metrics: Path) -> dict[str, list[tuple[float, float]]]:

@@ -10,7 +10,6 @@ from lightning.pytorch.loggers import Logger
 from PIL import Image
 from rich.console import Console
 from rich.table import Table as RichTable
-from safetensors.torch import save_file
 
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation import html, plots
@@ -23,7 +22,7 @@ from pacdream.evaluation.tables import all_tables, headline
 from pacdream.evaluation.wandb_log import log_report
 from pacdream.rollout.imagine import Sampler
 from pacdream.rollout.video import Film, write_strip, write_video
-from pacdream.runtime.checkpoints import load_model, weights_sha256
+from pacdream.runtime.checkpoints import load_model, weights_sha256, write_tensors
 from pacdream.runtime.files import atomic_path
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
@@ -141,8 +140,7 @@ def _write_samples(path: Path, done: Measurement) -> None:
     """Resampled values of the figures that runs are compared by."""
     names = {name for name, _ in COMPARED.values()} & done.samples.keys()
     samples = {name: done.samples[name].float().contiguous() for name in names}
-    with atomic_path(path) as temporary:
-        save_file(samples, temporary)
+    write_tensors(path, samples)
 
 
 def _draw_worst(folder: Path, done: Measurement, tokenizer: Tokenizer) -> None:

@@ -9,11 +9,11 @@ import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from pacdream.runtime.checkpoint_io import read_checkpoint
-from pacdream.runtime.files import atomic_path, sha256_of
+from pacdream.runtime.files import atomic_path, one_line, sha256_of
 from pacdream.runtime.instantiate import build
 from pacdream.runtime.settings import differences
 
@@ -37,8 +37,18 @@ def save_model(path: Path, model: nn.Module) -> None:
     """Write weights, in half precision, and recipe as safetensors with a checksum, atomically."""
     state = {name: _halved(name, tensor).contiguous() for name, tensor in model.state_dict().items()}
     recipe = json.dumps(recipe_of(model))
+    write_tensors(path, state, {"recipe": recipe, "sha256": tensors_sha256(state, recipe)})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, atomically.
+
+    Raises:
+        ValueError: it cannot be written, or the disk is full.
+    """
+    # Not save_file, which writes to a file of its own: nobody else may read it, and it stays if the writer is killed.
     with atomic_path(path) as temporary:
-        save_file(state, temporary, {"recipe": recipe, "sha256": tensors_sha256(state, recipe)})
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:
@@ -67,11 +77,13 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
         model = instantiate(recipe, _convert_="all")
         if not isinstance(model, kind):
             raise ValueError(f"it holds a {type(model).__name__}, not a {kind.__name__}")
+        if path.suffix == ".safetensors":
+            _check_dtypes(model, state)
         model.load_state_dict(state)
     except (ValueError, SafetensorError) as error:
-        raise ValueError(f"cannot load {path}: {error}") from error
+        raise ValueError(f"cannot load {path}: {one_line(error)}") from error
     except Exception as error:  # whatever a damaged file makes a library raise, the user needs its name
-        raise ValueError(f"{path} is damaged or not a checkpoint of this project: {_first_line(error)}") from error
+        raise ValueError(f"{path} is damaged or not a checkpoint of this project: {one_line(error)}") from error
     model.recipe = recipe
     return model.to(device).eval().requires_grad_(False)
 
@@ -111,6 +123,14 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return json.loads(metadata["recipe"]), state
 
 
+def _check_dtypes(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Refuse weights of other types than ``save_model`` writes, as which the same bytes are other numbers."""
+    for name, tensor in model.state_dict().items():
+        written = torch.half if tensor.is_floating_point() else tensor.dtype
+        if name in state and state[name].dtype != written:
+            raise ValueError(f"it is damaged ({name} is {state[name].dtype} instead of {written})")
+
+
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     checkpoint = read_checkpoint(path)
     prefix = "model."
@@ -138,7 +158,3 @@ def _check_target(target: str) -> None:
     own = isinstance(network, type) and issubclass(network, nn.Module) and network.__module__.startswith("pacdream.")
     if not own:
         raise ValueError(f"its recipe names {target!r}, which is no network of this project")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

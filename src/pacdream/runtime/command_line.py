@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
+
+from pacdream.runtime.files import reading
+from pacdream.runtime.resolvers import writable
 
 
 def take_literally(*keys: str) -> None:
@@ -44,7 +47,12 @@ def with_own_overrides(argv: list[str]) -> list[str]:
         raise ValueError(f"resume={value} is neither the folder of a run (there is no {own}) nor a checkpoint")
     given = [argument for argument in argv[1:] if not argument.startswith("resume=")]
     replaced = {_key(argument) for argument in given} | {"resume", "sweep.resume", "launcher"}
-    stored = [str(override) for override in OmegaConf.load(own) if _key(str(override)) not in replaced]
+    with reading(own, "restore it from a copy"):
+        began = OmegaConf.load(own)
+        if not isinstance(began, ListConfig):
+            raise ValueError("it is no list")
+    stored = [str(override) for override in began if _key(str(override)) not in replaced]
+    writable(value)
     single = ["hydra.mode=RUN"] if any(_key(override) == "sweep" for override in stored) else []
     return [argv[0], *stored, *single, *given, f"resume={_quoted(value)}", in_folder]
 

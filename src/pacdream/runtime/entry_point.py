@@ -31,6 +31,7 @@ def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictCon
     def run(config: DictConfig) -> float | None:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _terminate)
+        logging.raiseExceptions = False  # on a full disk the log file ends, and the terminal still says why
         try:
             return main(config)
         except (ValueError, OSError) as error:

@@ -54,6 +54,24 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Turn whatever a damaged file makes its reader raise into one line with the file's name and the remedy.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        yield
+    except Exception as error:  # parsers raise a lot, down to RecursionError
+        raise ValueError(f"{path} is damaged ({one_line(error)}): {remedy}") from error
+
+
+def one_line(error: Exception) -> str:
+    """The beginning of what an error says."""
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
+@contextmanager
 def locked(path: Path, doing: str) -> Iterator[None]:
     """Hold the lock file ``path``; while another process holds it, say that it is ``doing`` and wait.
 

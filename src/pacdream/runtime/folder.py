@@ -13,8 +13,8 @@ from typing import Any, cast
 from filelock import Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.runtime.files import atomic_path, open_lock, write_json
-from pacdream.runtime.settings import differences
+from pacdream.runtime.files import atomic_path, open_lock, reading, write_json
+from pacdream.runtime.settings import differences, read_settings
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,13 @@ class Result:
     reported: bool
     """Its report is written as well, or it has none."""
 
+    def __post_init__(self) -> None:
+        """Check the types, since it may come from a damaged file."""
+        found = [type(value) for value in (self.step, self.epoch, self.reported)]
+        measured = isinstance(self.score, float | int | None) and isinstance(self.monitor, str | None)
+        if found != [int, int, bool] or not measured:
+            raise ValueError(f"{self} is no result")
+
     def write(self, folder: Path) -> None:
         """Write it, atomically."""
         write_json(folder / "result.json", asdict(self))
@@ -48,10 +55,8 @@ def read_result(folder: Path) -> Result | None:
     path = folder / "result.json"
     if not path.is_file():
         return None
-    try:
+    with reading(path, "delete it, and the run goes on from its checkpoint"):
         return Result(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it, and the run goes on from its checkpoint") from error
 
 
 @contextmanager
@@ -102,7 +107,7 @@ def keep_settings(folder: Path, config: DictConfig) -> list[str]:
     path, changed = folder / "settings.yaml", []
     learnt = [folder / "checkpoints" / "last.ckpt", folder / "result.json"]
     if path.is_file() and any(file.is_file() for file in learnt):
-        began = cast(DictConfig, OmegaConf.load(path))
+        began = read_settings(path, "restore it, or delete it to go on unchecked")
         changed = differences(_comparable(began), _comparable(config))
         if changed and config.resume is None:
             _write_yaml(folder / ".hydra" / "config.yaml", began)  # Hydra has written the new ones there
@@ -132,8 +137,9 @@ def truncate_csv(path: Path, step: int) -> None:
     """Drop the rows that a run logged at ``step`` or later, which it will log again."""
     if not path.is_file():
         return
-    header, *rows = path.read_text().splitlines()
-    column = header.split(",").index("step")
-    kept = [row for row in rows if row.count(",") == header.count(",") and int(row.split(",")[column]) < step]
+    with reading(path, "delete it to begin the curves anew"):
+        header, *rows = path.read_text().splitlines()
+        column = header.split(",").index("step")
+        kept = [row for row in rows if row.count(",") == header.count(",") and int(row.split(",")[column]) < step]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join([header, *kept]) + "\n")

@@ -6,10 +6,11 @@ import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from pacdream.runtime.files import write_json
+from pacdream.runtime.files import reading, write_json
 
 _PACKAGES = (
     "pacdream",
@@ -52,13 +53,29 @@ def _git(folder: Path, *arguments: str) -> str | None:
 def store_provenance(folder: Path, made_from: dict[str, str]) -> None:
     """Write ``provenance.json`` for a run; what another start of it has changed goes into its list ``resumed``."""
     path = folder / "provenance.json"
-    began = json.loads(path.read_text()) if path.is_file() else None
-    if began is None:
+    began = read_provenance(folder)
+    if not began:
         write_json(path, made_from)
         return
     now = {"time": time.strftime("%Y-%m-%d %H:%M:%S")}
     now |= {what: value for what, value in made_from.items() if began.get(what) != value}
     write_json(path, {**began, "resumed": [*began.get("resumed", []), now]})
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What the run in ``folder`` was made from, nothing if that is not known.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    path = folder / "provenance.json"
+    if not path.is_file():
+        return {}
+    with reading(path, "restore it, or delete it to do without what it says of the run's data"):
+        found: dict[str, Any] = json.loads(path.read_text())
+        if not all(isinstance(value, list if name == "resumed" else str) for name, value in found.items()):
+            raise ValueError("it holds something else")
+        return found
 
 
 def check_same_data(folder: Path, now: dict[str, str]) -> None:
@@ -70,8 +87,7 @@ def check_same_data(folder: Path, now: dict[str, str]) -> None:
     Raises:
         ValueError: names what differs.
     """
-    path = folder / "provenance.json"
-    made_from = json.loads(path.read_text()) if path.is_file() else {}
+    made_from = read_provenance(folder)
     for what, identity in now.items():
         if made_from.get(what, identity) != identity:
             raise ValueError(

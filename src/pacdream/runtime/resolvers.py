@@ -8,6 +8,9 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+_NOTES = 2**16
+"""Bytes that Hydra's own notes of a command need at most."""
+
 
 def cpu_count() -> int:
     """Processors of this machine."""
@@ -26,8 +29,9 @@ def writable(folder: str) -> str:
     """The folder, which is made if it does not exist; the command ends with one line if it cannot be written to."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_NOTES))
+        return folder
     except OSError as error:
         # Hydra resolves its folders outside of `run`, and reports any other exception with a traceback.
         sys.exit(f"cannot write to {folder}: {error.strerror} (choose another folder with paths.outputs=<folder>)")

@@ -1,7 +1,7 @@
 """A finished run, opened from its folder or from a bare checkpoint."""
 
-import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,21 @@ from torch import nn
 import pacdream.runtime.resolvers  # noqa: F401 - a run's settings call them
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.split import split_episodes
+from pacdream.runtime.checkpoint_io import read_checkpoint
 from pacdream.runtime.checkpoints import load_model
+from pacdream.runtime.files import reading
 from pacdream.runtime.instantiate import build
 from pacdream.runtime.logging import wandb_logger
-from pacdream.runtime.provenance import check_same_data
+from pacdream.runtime.provenance import check_same_data, read_provenance
+from pacdream.runtime.settings import read_settings
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import Episode
 from pacdream.world_model.base import WorldModel
 
 if TYPE_CHECKING:
     from pacdream.evaluation.metrics_file import Scorecard
+
+_RESTORE = "restore it from a copy"
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,17 @@ class Run:
         return "/".join(self.folder.resolve().parts[-2:])
 
     @property
+    def is_best(self) -> bool:
+        """It is opened with its own best checkpoint, which its own record is of."""
+        best = self.folder / "checkpoints" / "best.ckpt"
+        return not self.bare and self.checkpoint.resolve() == best.resolve()
+
+    @property
     def report(self) -> str | None:
         """Which option of ``conf/report`` it was trained with; a bare checkpoint is taken for a world model."""
         if self.bare:
             return "world_model"
-        choices = OmegaConf.load(self.folder / ".hydra" / "hydra.yaml").hydra.runtime.choices
-        found: str | None = choices.get("report")
+        _, found = _of_hydra(self.folder)
         return None if found in (None, "none", "null") else found
 
     def model(self, device: torch.device | str = "cpu") -> WorldModel:
@@ -73,7 +83,8 @@ class Run:
             known = read_manifest(Path(str(episodes))).sha256 == self._made_from.get("episodes")
             changes = {"episodes": str(episodes), **({} if known else {"val_fraction": 1.0})}
             own = OmegaConf.merge(self.config, {"data": changes}).data
-            self._check_not_seen(Path(str(episodes)), known)
+            if not known:
+                self._check_not_seen(Path(str(episodes)))
         data = build(own)
         identities = data.identities()
         if elsewhere:
@@ -114,14 +125,13 @@ class Run:
         """Hashes of what it was trained on, as far as they are known."""
         path = self.folder / "provenance.json"
         if path.is_file() and not self.bare:
-            found: dict[str, str] = json.loads(path.read_text())
-            return found
+            return read_provenance(self.folder)
         return dict(self._header.get("made_from", {}))
 
-    def _check_not_seen(self, episodes: Path, known: bool) -> None:
+    def _check_not_seen(self, episodes: Path) -> None:
         """Refuse to measure on episodes that the run was trained on, as far as its own can still be found."""
         own = Path(self.config.data.episodes)
-        if known or self.bare or not (own / "manifest.json").is_file():
+        if self.bare or not (own / "manifest.json").is_file():
             return
         entries = read_manifest(own).episodes
         split = split_episodes(len(entries), self.config.data.val_fraction, self.config.data.split_seed)
@@ -137,12 +147,13 @@ class Run:
         """Optimizer steps behind the checkpoint, 0 if it does not say."""
         return int(self._header.get("global_step", 0))
 
-    @property
+    @cached_property
     def _header(self) -> dict[str, Any]:
+        """What the checkpoint says of itself beside its weights."""
         if self.checkpoint.suffix == ".safetensors":
             return {}
-        found: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        return found
+        content = read_checkpoint(self.checkpoint)
+        return {key: content[key] for key in ("global_step", "made_from") if key in content}
 
     def _check_checkpoint(self, identities: dict[str, str]) -> None:
         """Refuse a checkpoint that says that it was trained behind another tokenizer."""
@@ -203,15 +214,27 @@ def _is_run(folder: Path) -> bool:
 
 def _settings(folder: Path) -> DictConfig:
     """A run's settings, its relative paths found again whatever folder this command runs in."""
-    config = OmegaConf.load(folder / ".hydra" / "config.yaml")
-    hydra = folder / ".hydra" / "hydra.yaml"
-    cwd = Path(OmegaConf.load(hydra).hydra.runtime.cwd) if hydra.is_file() else Path.cwd()
-    assert isinstance(config, DictConfig)
+    path = folder / ".hydra" / "config.yaml"
+    config = read_settings(path, _RESTORE)
+    known = (folder / ".hydra" / "hydra.yaml").is_file()
+    cwd = Path(_of_hydra(folder)[0]) if known else Path.cwd()
     # <outputs>/train/<name>/<time>, in a sweep one deeper: where the run lies now counts more than where it was made.
     around = (parent for parent in folder.resolve().parents[:5] if (parent / "episodes").is_dir())
-    config.paths.outputs = str(next(around, cwd / config.paths.outputs))
-    for group, key in (("data", "episodes"), ("tokenizer", "checkpoint")):
-        value = (config.get(group) or {}).get(key)
-        if value and not Path(value).exists():
-            config[group][key] = str(cwd / value)
+    with reading(path, _RESTORE):
+        config.paths.outputs = str(next(around, cwd / config.paths.outputs))
+        for group, key in (("data", "episodes"), ("tokenizer", "checkpoint")):
+            value = (config.get(group) or {}).get(key)
+            if value and not Path(value).exists():
+                config[group][key] = str(cwd / value)
     return config
+
+
+def _of_hydra(folder: Path) -> tuple[str, str | None]:
+    """The folder that a run was begun in and the option that its report is, as Hydra has noted."""
+    path = folder / ".hydra" / "hydra.yaml"
+    with reading(path, _RESTORE):
+        runtime = OmegaConf.load(path).hydra.runtime
+        cwd, report = runtime.cwd, (runtime.get("choices") or {}).get("report")
+        if not isinstance(cwd, str) or not isinstance(report, str | None):
+            raise ValueError("it holds something else")
+        return cwd, report

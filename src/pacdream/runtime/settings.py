@@ -1,6 +1,24 @@
-"""What differs between two trees of settings."""
+"""Trees of settings: read from a file, and compared."""
 
+from pathlib import Path
 from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pacdream.runtime.files import reading
+
+
+def read_settings(path: Path, remedy: str) -> DictConfig:
+    """Settings that a run keeps as YAML.
+
+    Raises:
+        ValueError: the file is damaged; ``remedy`` tells what to do.
+    """
+    with reading(path, remedy):
+        found = OmegaConf.load(path)
+        if not isinstance(found, DictConfig) or not found:
+            raise ValueError("it holds no settings")
+        return found
 
 
 def differences(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
