@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +14,7 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.data import collect
-from pacdream.data.episode_store import is_intact, read_manifest, write_episode, write_manifest
+from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_episode, write_manifest
 from pacdream.data.latent_cache import cache_path, open_or_encode, read_cache, write_cache
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.metrics_file import Reading, Scorecard, read_scorecard, write_scorecard
@@ -28,8 +26,9 @@ from pacdream.runtime.logging import CSVLogger
 from pacdream.runtime.provenance import read_provenance, store_provenance
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
-from tests.conftest import ROOT, pac_man_recording
+from tests.conftest import ROOT
 from tests.data.test_episode_store import noise
+from tests.runs import record_quickly
 from tests.survival.commands import ENVIRONMENT, Command, Starter
 from tests.survival.scarcity import BALLAST, FullDisk, Scarcity, can_mount, can_mount_elsewhere, full_disk, small_files
 from tests.survival.test_sharing import train_command
@@ -231,28 +230,28 @@ def test_curves_stay_whole_rows_when_the_same_logger_goes_on(scarce: Scarcity) -
     assert read_curves(scarce.folder) == [len("accuracy,loss,step"), 500]
 
 
-def test_a_recording_keeps_what_it_has_and_goes_on(
-    scarce: Scarcity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(collect, "ProcessPoolExecutor", lambda workers, *_, **__: ThreadPoolExecutor(workers))
-    settings = {"max_steps": 60, "workers": 1}
+def recorded(folder: Path, count: int) -> Manifest:
+    """That of so many short episodes."""
+    return record_quickly(folder, {"late_share": 0.0}, episodes=count, max_steps=60)
+
+
+def test_a_recording_keeps_what_it_has_and_goes_on(scarce: Scarcity, tmp_path: Path) -> None:
     folder = scarce.folder / "episodes"
-    pac_man_recording(folder, episodes=1, **settings).record()
+    recorded(folder, 1)
     scarce.run_out(12)
     try:
         # With a disk that is all but full it may be the manifest for which there is no space left.
         with pytest.raises(
             ValueError, match=rf"^cannot write {folder}/(episode_.*\.h5|manifest\.json): .*{scarce.reason}"
         ):
-            pac_man_recording(folder, episodes=3, **settings).record()
+            recorded(folder, 3)
         entries = read_manifest(folder).episodes
         assert 1 <= len(entries) < 3
         assert all(is_intact(folder, entry) for entry in entries)
         assert not [*folder.glob("*.tmp"), *folder.glob(".*.tmp")]
     finally:
         scarce.recover()
-    manifest = pac_man_recording(folder, episodes=3, **settings).record()
-    assert manifest == pac_man_recording(tmp_path / "at_once", episodes=3, **settings).record()
+    assert recorded(folder, 3) == recorded(tmp_path / "at_once", 3)
 
 
 def test_a_cache_is_whole_or_absent(scarce: Scarcity, latents: LatentDataModule, tokenizer: Tokenizer) -> None:
@@ -292,7 +291,7 @@ def last_line(command: Command | subprocess.CompletedProcess[str]) -> str:
 
 
 def collecting(outputs: Path, steps: int = 60) -> list[str]:
-    settings = ["policy=held_random", "episodes=3", f"max_steps={steps}", "workers=1"]
+    settings = ["policy=held_random", "env.late_share=0", "episodes=3", f"max_steps={steps}", "workers=1"]
     return ["collect.py", *settings, f"paths.outputs={outputs}"]
 
 

@@ -47,6 +47,7 @@ def test_one_encodes_and_all_read_the_same(
 @pytest.mark.parametrize("count", [2, 4])
 def test_one_records_and_all_find_the_same(count: int, tmp_path: Path) -> None:
     wanted = pac_man_recording(tmp_path / "episodes", episodes=2, max_steps=20)
+    wanted.env["late_share"] = 0.0
     outcomes = together(count, record, wanted)
     assert [outcome.error for outcome in outcomes] == [None] * count
     recording = [outcome for outcome in outcomes if outcome.has_said("recording 2 episodes")]
