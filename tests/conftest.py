@@ -1,5 +1,6 @@
 """Tiny real recordings and a tiny tokenizer, made once per test session."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ TINY_GRU = {
     "hidden_size": 16,
     "num_layers": 1,
 }
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be one, here and in commands that tests start: a shell's background jobs begin with it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def compose_config(name: str, overrides: list[str]) -> DictConfig:

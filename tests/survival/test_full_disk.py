@@ -38,6 +38,8 @@ from tests.world_model.fitting import fit, tiny_module
 HINT = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
 
 
+NOTES_AND_ONE_EPISODE = 100
+"""Kilobytes that a recording needs for the first episode, but not for the second."""
 NOTES_AND_TWO_CHECKPOINTS = 340
 """Kilobytes that the first epoch of a training needs, but not the second."""
 
@@ -232,7 +234,7 @@ def test_curves_stay_whole_rows_when_the_same_logger_goes_on(scarce: Scarcity) -
 
 def recorded(folder: Path, count: int) -> Manifest:
     """That of so many short episodes."""
-    return record_quickly(folder, {"late_share": 0.0}, episodes=count, max_steps=60)
+    return record_quickly(folder, {"late_share": 0.0}, episodes=count, max_steps=120)
 
 
 def test_a_recording_keeps_what_it_has_and_goes_on(scarce: Scarcity, tmp_path: Path) -> None:
@@ -290,14 +292,14 @@ def last_line(command: Command | subprocess.CompletedProcess[str]) -> str:
     return [line for line in output.splitlines() if line.strip() and line != HINT][-1]
 
 
-def collecting(outputs: Path, steps: int = 60) -> list[str]:
+def collecting(outputs: Path, steps: int = 120) -> list[str]:
     settings = ["policy=held_random", "env.late_share=0", "episodes=3", f"max_steps={steps}", "workers=1"]
     return ["collect.py", *settings, f"paths.outputs={outputs}"]
 
 
 def test_a_recording_command_ends_with_one_line_and_goes_on(disk: FullDisk, starter: Starter) -> None:
     folder = disk.folder / "episodes" / "default"
-    disk.run_out(64)
+    disk.run_out(NOTES_AND_ONE_EPISODE)
     failed = starter.now(*collecting(disk.folder))
     assert failed.wait() == 1, failed.output
     assert last_line(failed).startswith(f"collect.py: cannot write {folder}/")

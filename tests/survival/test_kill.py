@@ -10,9 +10,21 @@ from pathlib import Path
 import pytest
 
 from tests.survival.commands import Command, Starter
-from tests.survival.work import Encoding, FromNothing, Recording, Sweeping, Training, Work, sweep, training
+from tests.survival.work import (
+    Encoding,
+    FromNothing,
+    Recording,
+    Sweeping,
+    Training,
+    Work,
+    jobs,
+    sweep,
+    training,
+    training_a_tokenizer,
+)  # fmt: skip
 
 KILLS = 20
+OFTEN = "callback.safe_stop.save_every_minutes=0"
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ def _written(folder: Path, pattern: str) -> set[tuple[Path, int]]:
     return found
 
 
-RECORDING, TRAINING = "recording", "training and"
+RECORDING, TRAINING = "recording", "memory: "
 WRITING_EPISODES = [
     Moment(2.0, RECORDING),
     Moment(0.1, RECORDING, "episodes/**/episode_*.h5", most=3),
@@ -74,7 +86,7 @@ def survive(begin: Callable[[], Work], moments: Iterable[Moment], seed: int) -> 
     """Kill a piece of work at each moment, another one if that is finished by then, and let each of them complete."""
     chance, work, faster = random.Random(seed), begin(), 0
     for number, moment in enumerate(moments):
-        while not killed(work, moment, chance, to_all=number % 2 == 0):
+        while not killed(work, moment, chance, to_all=number % 2 == 1):
             work.complete()
             work, faster = begin(), faster + 1
             assert faster < KILLS, "it is always faster"
@@ -82,11 +94,11 @@ def survive(begin: Callable[[], Work], moments: Iterable[Moment], seed: int) -> 
 
 
 def killed(work: Work, moment: Moment, chance: random.Random, to_all: bool) -> bool:
-    """Start and kill it, all of its processes or the first only; false if it had finished before."""
+    """Start and kill it, the first of its processes or all of them; false if it had finished before."""
     if not work.unfinished():
         return False
     command = work.start()
-    command.until(moment.sign(command, work.folder, chance))
+    command.until(moment.sign(command, work.folder, chance), look_every=min(0.001, moment.longest / 10))
     end = time.monotonic() + chance.uniform(0, moment.longest)
     command.until(lambda: time.monotonic() > end)
     if command.poll() is None:
@@ -97,10 +109,10 @@ def killed(work: Work, moment: Moment, chance: random.Random, to_all: bool) -> b
     return False
 
 
-def often(moments: list[Moment], seed: int) -> list[Moment]:
+def often(moments: list[Moment], seed: int, kills: int = KILLS) -> list[Moment]:
     """At least once each."""
-    chosen = [*moments, *random.Random(seed).choices(moments, k=KILLS - len(moments))]
-    return random.Random(seed).sample(chosen, KILLS)
+    chance = random.Random(seed)
+    return chance.sample([*moments, *chance.choices(moments, k=kills - len(moments))], kills)
 
 
 @pytest.fixture
@@ -140,8 +152,15 @@ def test_encoding(starter: Starter, undisturbed: Path, tokenizer_path: Path, new
 
 @pytest.mark.slow
 def test_training(starter: Starter, undisturbed: Path, tokenizer_path: Path, new: Callable[[], Path]) -> None:
-    command = training(undisturbed, tokenizer_path, "callback.safe_stop.save_every_minutes=0")
-    survive(lambda: Training(starter, new(), command, undisturbed), often(WRITING_CHECKPOINTS, 3), seed=3)
+    command, reference = training(undisturbed, tokenizer_path, OFTEN), jobs(undisturbed / "sweep")[0]
+    survive(lambda: Training(starter, new(), command, reference), often(WRITING_CHECKPOINTS, 3), seed=3)
+
+
+@pytest.mark.slow
+def test_training_that_draws_random_numbers(starter: Starter, undisturbed: Path, new: Callable[[], Path]) -> None:
+    command, reference = training_a_tokenizer(undisturbed, OFTEN), new()
+    starter.finish(*command, f"hydra.run.dir={reference}")
+    survive(lambda: Training(starter, new(), command, reference), often(WRITING_CHECKPOINTS, 5, kills=10), seed=5)
 
 
 @pytest.mark.slow
