@@ -45,7 +45,7 @@ def training_a_tokenizer(outputs: Path, *further: str) -> list[str]:
     game = [f"recording.{key}={value}" for key, value in GAME.items()]
     small = ["tokenizer.widths=[8,8,8,16]", "tokenizer.encoder_blocks=[0,0,0,1]", "tokenizer.decoder_blocks=[0,0,0,1]"]
     return [
-        "train.py", "experiment=vqvae", *QUIET, *game, *small, "tokenizer.quantizer.codebook_size=16",
+        "train.py", "experiment=vqvae", *QUIET, *game, *small, "tokenizer.quantizer.codebook_size=64",
         "data.batch_size=2", "data.val_batch_size=4", "data.max_val_frames=4", "trainer.max_steps=18",
         "trainer.val_check_interval=6", f"paths.outputs={outputs}", *further,
     ]  # fmt: skip

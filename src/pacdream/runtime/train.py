@@ -67,12 +67,13 @@ def _train(config: DictConfig, folder: Path) -> Result:
     model = build_model(config.model, data.facts())
     start = checkpoint_to_go_on_from(folder, config.resume)
     (folder / "result.json").unlink(missing_ok=True)
+    step = 0
     if start is not None:
         check_resumable(start, model)
         check_same_data(start.parents[1], data.identities())
         step = int(read_checkpoint(start)["global_step"])
         log.info("going on from step %d: %s", step, start)
-        truncate_csv(folder / "csv" / "metrics.csv", step)
+    truncate_csv(folder / "csv" / "metrics.csv", step)  # also of a start that failed before its first checkpoint
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
