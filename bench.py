@@ -13,9 +13,9 @@ from pacdream.benchmark.recording import bench_recording
 from pacdream.benchmark.rollouts import bench_rollouts
 from pacdream.benchmark.start import bench_start
 from pacdream.benchmark.training import bench_loading, bench_scale, bench_training
-from pacdream.runtime.entry_point import entry_point
-from pacdream.runtime.files import write_json
-from pacdream.runtime.provenance import provenance
+from pacdream.command.entry_point import entry_point
+from pacdream.command.provenance import provenance
+from pacdream.core.files import write_json
 
 log = logging.getLogger(__name__)
 

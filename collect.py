@@ -5,8 +5,8 @@ import logging
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.runtime.entry_point import entry_point
-from pacdream.runtime.instantiate import build
+from pacdream.command.entry_point import entry_point
+from pacdream.core.instantiate import build
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ import logging
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.evaluation.workspace import save, workspace
-from pacdream.runtime.entry_point import entry_point
-from pacdream.runtime.logging import check_account
+from pacdream.command.entry_point import entry_point
+from pacdream.command.logging import check_account
+from pacdream.report.workspace import save, workspace
 
 log = logging.getLogger(__name__)
 

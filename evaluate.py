@@ -3,9 +3,9 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.runtime.command_line import take_literally
-from pacdream.runtime.entry_point import entry_point
-from pacdream.runtime.evaluate import evaluate
+from pacdream.command.arguments import take_literally
+from pacdream.command.entry_point import entry_point
+from pacdream.command.evaluate import evaluate
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")

@@ -3,15 +3,15 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.runtime.command_line import take_literally
-from pacdream.runtime.entry_point import entry_point
+from pacdream.command.arguments import take_literally
+from pacdream.command.entry_point import entry_point
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="rollout")
 @entry_point
 def main(config: DictConfig) -> None:
     """Write videos of dreams and of what really happens with the same actions."""
-    from pacdream.runtime.rollout import rollout
+    from pacdream.command.rollout import rollout
 
     rollout(config)
 

@@ -3,8 +3,8 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.runtime.command_line import go_on_with_run, take_literally
-from pacdream.runtime.entry_point import entry_point
+from pacdream.command.arguments import go_on_with_run, take_literally
+from pacdream.command.entry_point import entry_point
 from pacdream.sweep.callback import summary_at_end
 
 
@@ -12,7 +12,7 @@ from pacdream.sweep.callback import summary_at_end
 @entry_point
 def main(config: DictConfig) -> float | None:
     """Train as configured and return the value that a sweep minimises."""
-    from pacdream.runtime.train import train  # here: recording processes import this file and need no torch
+    from pacdream.command.train import train  # here: recording processes import this file and need no torch
 
     return train(config)
 

@@ -10,13 +10,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-import pacdream.runtime.entry_point
-import pacdream.runtime.train  # noqa: F401 - registers the resolvers
+import pacdream.command.entry_point
+import pacdream.command.train  # noqa: F401 - registers the resolvers
+from pacdream.core.checkpoints import build_model, load_model, save_model
 from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.frame_data_module import load_frames
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.recording import Recording
-from pacdream.runtime.checkpoints import build_model, load_model, save_model
 from pacdream.tokenizer.base import Tokenizer
 
 ROOT = Path(__file__).parents[1]

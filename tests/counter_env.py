@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
-from pacdream.env.palette import ntsc_palette
+from pacdream.game.palette import ntsc_palette
 
 LENGTH = 12
 NUM_ACTIONS = 3

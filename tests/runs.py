@@ -16,16 +16,17 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf, open_dict
 from PIL import Image
 
+from pacdream.command.evaluate import evaluate
+from pacdream.command.train import train
+from pacdream.core.checkpoints import build_model
+from pacdream.core.files import write_json
 from pacdream.data import collect
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation import cost, plots
+from pacdream.evaluation import cost
 from pacdream.evaluation.measure import Measurement, Settings, measure
+from pacdream.report import plots
 from pacdream.rollout.sampler import Categorical
-from pacdream.runtime.checkpoints import build_model
-from pacdream.runtime.evaluate import evaluate
-from pacdream.runtime.files import write_json
-from pacdream.runtime.train import train
 from pacdream.world_model.base import WorldModel
 from tests.conftest import EPISODES, ROOT, STEPS, TINY_GRU, compose_config, latent_data, pac_man_recording
 

@@ -9,7 +9,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.evaluation.measure import Settings
-from pacdream.evaluation.report import WorldModelReport
+from pacdream.report.world_model import WorldModelReport
 from tests.conftest import ROOT, compose_config
 
 CONF = ROOT / "conf"

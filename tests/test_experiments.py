@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pacdream.runtime.train import train
+from pacdream.command.train import train
 from tests.conftest import ROOT, compose_config
 from tests.runs import hydra_run, quick_cost, small_overrides
 

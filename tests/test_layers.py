@@ -1,4 +1,4 @@
-"""Imports point downward only: sweep → evaluation → rollout → data → policy → env."""
+"""Imports point downward only, in the order of ``pacdream.layers``."""
 
 import ast
 import subprocess
@@ -7,20 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from pacdream.layers import LAYERS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pacdream"
-LAYERS = ("env", "policy", "data", "rollout", "evaluation", "sweep", "callback")
+ORDER = list(LAYERS)
+WITHOUT_TORCH = {"__init__.py", "sweep/callback.py", "core/resolvers.py"}
+"""Files that a process imports which does not need torch: only these may import inside a function."""
 
 
-def imported(path):
-    """Every module that a file imports, with ``from a import b`` as both ``a`` and ``a.b``."""
+def imports(path):
+    """Every import of a file: the module, ``from a import b`` as both ``a`` and ``a.b``, and whether it is hidden."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, node.col_offset > 0) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path} has a relative import"
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module, node.col_offset > 0
+            yield from ((f"{node.module}.{alias.name}", node.col_offset > 0) for alias in node.names)
 
 
 def files(package=""):
@@ -34,7 +38,7 @@ def offenders(paths, forbidden):
     return [
         f"{path.relative_to(PACKAGE)} imports {module}"
         for path in paths
-        for module in imported(path)
+        for module, _ in imports(path)
         if any(module == name or module.startswith(f"{name}.") for name in forbidden)
     ]
 
@@ -43,14 +47,44 @@ def parts(names):
     return {f"pacdream.{name}" for name in names}
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+def test_every_package_is_a_layer():
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"assets"}
+    assert packages == set(LAYERS)
+
+
+@pytest.mark.parametrize("layer", ORDER)
 def test_no_layer_imports_one_above_it(layer):
-    assert not offenders(files(layer), parts(LAYERS[LAYERS.index(layer) + 1 :]))
+    assert not offenders(files(layer), parts(ORDER[: ORDER.index(layer)]))
+
+
+@pytest.mark.parametrize("layer", ORDER)
+def test_every_layer_has_tests(layer):
+    assert list((ROOT / "tests" / layer).glob("test_*.py"))
+
+
+def test_no_import_is_hidden_in_a_function_but_where_torch_must_not_load():
+    hidden = [
+        f"{path.relative_to(PACKAGE)} imports {module}"
+        for path in files()
+        if str(path.relative_to(PACKAGE)) not in WITHOUT_TORCH
+        for module, inside in imports(path)
+        if inside and module.startswith("pacdream") and not _only_for_types(path, module)
+    ]
+    assert not hidden
+
+
+def _only_for_types(path, module):
+    """Whether the import stands under ``if TYPE_CHECKING``."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            names = {inner.module for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)}
+            return any(module == name or module.startswith(f"{name}.") for name in names)
+    return False
 
 
 @pytest.mark.parametrize(("network", "other"), [("tokenizer", "world_model"), ("world_model", "tokenizer")])
-def test_networks_import_neither_each_other_nor_any_layer(network, other):
-    assert not offenders(files(network), parts({other, *LAYERS}))
+def test_networks_know_neither_each_other_nor_where_data_come_from(network, other):
+    assert not offenders(files(network), parts({other, "data", "policy", "game"}))
 
 
 @pytest.mark.parametrize("network", ["tokenizer", "world_model"])
@@ -59,27 +93,14 @@ def test_only_the_lightning_module_of_a_network_imports_lightning(network):
     assert not offenders(paths, {"lightning", "pytorch_lightning", "lightning_fabric"})
 
 
-@pytest.mark.parametrize("layer", ["env", "policy", "world_model"])
+@pytest.mark.parametrize("layer", ["game", "policy", "metric", "world_model"])
 def test_checkpoints_are_no_business_of(layer):
-    assert not offenders(files(layer), {"pacdream.runtime.checkpoints"})
-
-
-@pytest.mark.parametrize("layer", ["env", "policy"])
-def test_game_and_players_know_no_network(layer):
-    assert not offenders(files(layer), parts({"tokenizer", "world_model"}))
-
-
-def test_data_knows_no_world_model():
-    assert not offenders(files("data"), {"pacdream.world_model"})
+    assert not offenders(files(layer), {"pacdream.core.checkpoints"})
 
 
 def test_data_knows_of_tokenizers_only_their_interface():
     modules = {path.stem for path in files("tokenizer")} - {"base", "__init__"}
     assert not offenders(files("data"), parts(f"tokenizer.{module}" for module in modules))
-
-
-def test_a_sweep_is_read_from_files_alone():
-    assert not offenders(files("sweep"), parts(set(LAYERS) - {"evaluation", "sweep"} | {"tokenizer", "world_model"}))
 
 
 def test_package_imports_neither_tests_nor_scripts():
@@ -89,6 +110,11 @@ def test_package_imports_neither_tests_nor_scripts():
 
 def test_types_import_nothing_of_the_package():
     assert not offenders([PACKAGE / "types.py"], {"pacdream"})
+
+
+def test_contributing_names_the_layers_in_their_order():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert " → ".join(ORDER) in text
 
 
 def test_recording_workers_do_not_wait_for_torch():

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pacdream.runtime.run import Run
+    from pacdream.command.run import Run
 
 __version__ = "0.1.0"
 
@@ -15,6 +15,6 @@ def load_run(path: str | Path) -> "Run":
     Raises:
         ValueError: there is no finished run.
     """
-    from pacdream.runtime.run import open_run  # here: recording processes import this package and need no torch
+    from pacdream.command.run import open_run  # here: recording processes import this package and need no torch
 
     return open_run(path)

@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pacdream.callback.safe_stop import SafeStop
-from pacdream.runtime.checkpoint_io import read_checkpoint
+from pacdream.core.checkpoint_io import read_checkpoint
 from tests.world_model.fitting import fit, tiny_module
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pacdream.data.collect import play_episode
 from pacdream.data.episode_store import is_intact, read_episode, read_manifest, write_episode, write_manifest
-from pacdream.env.atari import make_env
+from pacdream.game.atari import make_env
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.types import Episode
 

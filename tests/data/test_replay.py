@@ -7,8 +7,8 @@ import pytest
 
 from pacdream.data.episode_store import EpisodeEntry, Manifest, read_episode
 from pacdream.data.replay import Branch, Emulator
-from pacdream.env.atari import make_env
-from pacdream.env.ram import MS_PACMAN
+from pacdream.game.atari import make_env
+from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.types import Episode
 from tests.runs import record_quickly
 
@@ -137,7 +137,7 @@ def test_a_game_that_was_over_can_be_left_again(lost: tuple[Path, Manifest]) -> 
     assert np.array_equal(emulator.branch(early, episode.actions[40:50].tolist()).frames, episode.frames[41:51])
 
 
-@pytest.mark.parametrize("settings", [{}, {"seed": 0}, {"env": {"_target_": "pacdream.env.atari.make_env"}}])
+@pytest.mark.parametrize("settings", [{}, {"seed": 0}, {"env": {"_target_": "pacdream.game.atari.make_env"}}])
 def test_a_manifest_that_does_not_say_which_game_it_was_is_refused(
     episodes: Path, manifest: Manifest, settings: dict[str, Any]
 ) -> None:

@@ -10,9 +10,9 @@ from torch import Tensor
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.split import EpisodeSplit
-from pacdream.evaluation.episode_metric import Figure, draw_episodes
 from pacdream.evaluation.one_step import OneStep, measure_one_step, tiles
 from pacdream.evaluation.windows import held_out_episodes
+from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.world_model.base import WorldModel
 from tests.conftest import STEPS
 from tests.rollout.scripted import ScriptedWorldModel, UniformWorldModel, count_up, stand_still

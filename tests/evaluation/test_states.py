@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from pacdream.data.episode_store import Manifest, read_episodes
-from pacdream.env.ram import DOTS_EATEN, FRIGHTENED, FRUIT_X, MAZE
-from pacdream.evaluation.sprites import MAZE_ROWS, MIN_PIXELS
 from pacdream.evaluation.states import AROUND_DEATH, rare_states
+from pacdream.game.ms_pacman import DOTS_EATEN, FRIGHTENED, FRUIT_X, MAZE
+from pacdream.metric.sprites import MAZE_ROWS, MIN_PIXELS
 from pacdream.types import Episode
 
 STEPS = 40

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pacdream.env.atari import make_env
+from pacdream.game.atari import make_env
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.policy.lookahead import LookaheadPolicy
 from pacdream.policy.mixture import MixturePolicy

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from pacdream.command.train import train
+from pacdream.core.checkpoint_io import SealedCheckpointIO, read_checkpoint
+from pacdream.core.checkpoints import build_model, load_model, save_model
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.frame_data_module import FrameDataModule
 from pacdream.data.latent_cache import CacheIdentity, cache_path, read_cache
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.runtime.checkpoint_io import SealedCheckpointIO, read_checkpoint
-from pacdream.runtime.checkpoints import build_model, load_model, save_model
-from pacdream.runtime.train import train
 from pacdream.tokenizer.base import Tokenizer
 from tests.conftest import TINY_GRU, compose_config, latent_data, pac_man_recording
 from tests.runs import hydra_run, small_overrides

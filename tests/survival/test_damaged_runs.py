@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from pacdream.evaluation.metrics_file import read_scorecard
-from pacdream.runtime.command_line import with_own_overrides
-from pacdream.runtime.folder import keep_settings, read_result, truncate_csv
-from pacdream.runtime.logging import CSVLogger, wandb_logger
-from pacdream.runtime.provenance import check_same_data, store_provenance
-from pacdream.runtime.run import open_run
+from pacdream.command.arguments import with_own_overrides
+from pacdream.command.folder import keep_settings, read_result, truncate_csv
+from pacdream.command.logging import CSVLogger, wandb_logger
+from pacdream.command.provenance import check_same_data, store_provenance
+from pacdream.command.run import open_run
+from pacdream.evaluation.scorecard import read_scorecard
 from tests.runs import tiny_run
 from tests.survival.damages import Damage, any_damage, flip, refusal
 

@@ -14,16 +14,16 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from pacdream.command.entry_point import entry_point
+from pacdream.command.folder import Result, keep_settings, read_result
+from pacdream.command.logging import CSVLogger
+from pacdream.command.provenance import read_provenance, store_provenance
+from pacdream.core.checkpoint_io import read_checkpoint
+from pacdream.core.checkpoints import load_model, save_model
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_episode, write_manifest
 from pacdream.data.latent_cache import cache_path, open_or_encode, read_cache, write_cache
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.metrics_file import Reading, Scorecard, read_scorecard, write_scorecard
-from pacdream.runtime.checkpoint_io import read_checkpoint
-from pacdream.runtime.checkpoints import load_model, save_model
-from pacdream.runtime.entry_point import entry_point
-from pacdream.runtime.folder import Result, keep_settings, read_result
-from pacdream.runtime.logging import CSVLogger
-from pacdream.runtime.provenance import read_provenance, store_provenance
+from pacdream.evaluation.scorecard import Reading, Scorecard, read_scorecard, write_scorecard
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
 from tests.conftest import ROOT

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from pacdream.command.folder import alone_in
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest
 from pacdream.data.latent_cache import cache_path, identity_of, open_or_encode
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.runtime.folder import alone_in
 from pacdream.tokenizer.base import Tokenizer
 from tests.conftest import compose_config, pac_man_recording
 from tests.runs import small_overrides

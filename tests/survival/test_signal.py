@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.data.episode_store import read_manifest
-from pacdream.runtime.checkpoint_io import read_checkpoint
 from tests.survival.commands import Command, Starter
 from tests.survival.work import EPISODES, assert_same_run, jobs, sweep, training
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
+from pacdream.command.folder import alone_in
+from pacdream.core.checkpoints import load_model
 from pacdream.data import latent_cache, recording
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.latent_cache import open_or_encode
 from pacdream.data.recording import Recording
-from pacdream.runtime.checkpoints import load_model
-from pacdream.runtime.folder import alone_in
 from pacdream.tokenizer.base import Tokenizer
 
 CONTEXT = multiprocessing.get_context("forkserver")

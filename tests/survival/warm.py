@@ -15,9 +15,9 @@ from hydra.core.plugins import Plugins
 
 import pacdream.callback.random_state
 import pacdream.callback.safe_stop
+import pacdream.command.entry_point
+import pacdream.command.train
 import pacdream.data.latent_data_module
-import pacdream.runtime.entry_point
-import pacdream.runtime.train
 import pacdream.sweep.callback
 import pacdream.sweep.summarize
 import pacdream.tokenizer.vqvae

@@ -9,8 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.data.episode_store import is_intact, read_manifest
-from pacdream.runtime.checkpoint_io import read_checkpoint
 from tests.survival.commands import Command, Starter
 
 EPISODES, STEPS = 12, 30

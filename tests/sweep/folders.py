@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from pacdream.evaluation.metrics_file import Reading, Scorecard, write_scorecard
+from pacdream.evaluation.scorecard import Reading, Scorecard, write_scorecard
 
 EXPERIMENT = "experiment=gru_baseline"
 SIZES, RATES, SEEDS = ("256", "512"), ("1e-3", "1e-4"), ("0", "1")

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from pacdream.core.checkpoint_io import SealedCheckpointIO
+from pacdream.core.checkpoints import load_model
 from pacdream.data.episode_store import Manifest
 from pacdream.data.frame_data_module import load_frames
-from pacdream.runtime.checkpoint_io import SealedCheckpointIO
-from pacdream.runtime.checkpoints import load_model
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.tokenizer.module import TokenizerModule
 from pacdream.types import TokenizerOutput

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pacdream.runtime.instantiate import build
+from pacdream.core.instantiate import build
 from tests.conftest import ROOT, compose_config
 
 OPTIONS = sorted(path.stem for path in (ROOT / "conf" / "tokenizer" / "quantizer").glob("*.yaml"))

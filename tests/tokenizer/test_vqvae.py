@@ -7,9 +7,9 @@ from einops import rearrange
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from pacdream.core.checkpoints import build_model, load_model, save_model
 from pacdream.data.episode_store import Manifest
 from pacdream.data.frame_data_module import load_frames
-from pacdream.runtime.checkpoints import build_model, load_model, save_model
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.tokenizer.vqvae import VQVAE
 from tests.conftest import compose_config

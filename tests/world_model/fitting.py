@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from torch.optim.lr_scheduler import StepLR
 
+from pacdream.core.checkpoint_io import SealedCheckpointIO
+from pacdream.core.checkpoints import build_model
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.runtime.checkpoint_io import SealedCheckpointIO
-from pacdream.runtime.checkpoints import build_model
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.module import WorldModelModule
 from tests.conftest import TINY_GRU

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pacdream.runtime.checkpoints import build_model
+from pacdream.core.checkpoints import build_model
 from pacdream.world_model.base import WorldModel
 from tests.conftest import compose_config
 

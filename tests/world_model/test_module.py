@@ -8,8 +8,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from pacdream.core.checkpoints import build_model
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.runtime.checkpoints import build_model
 from pacdream.types import LatentBatch
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.loss import next_codes_loss

@@ -9,11 +9,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pacdream.callback.random_state import RandomState
 from pacdream.callback.safe_stop import SafeStop
+from pacdream.command.logging import CSVLogger
+from pacdream.core.checkpoint_io import read_checkpoint
+from pacdream.core.checkpoints import load_model, weights_sha256
+from pacdream.core.instantiate import build
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.runtime.checkpoint_io import read_checkpoint
-from pacdream.runtime.checkpoints import load_model, weights_sha256
-from pacdream.runtime.instantiate import build
-from pacdream.runtime.logging import CSVLogger
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.module import WorldModelModule
 from tests.conftest import compose_config

@@ -4,9 +4,9 @@ import torch
 from omegaconf import DictConfig
 
 from pacdream.benchmark.recording import play
+from pacdream.core.instantiate import build
 from pacdream.data.latent_cache import encode_episode
 from pacdream.evaluation.cost import timed
-from pacdream.runtime.instantiate import build
 
 
 @torch.inference_mode()

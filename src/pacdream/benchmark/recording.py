@@ -7,10 +7,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from pacdream.core.instantiate import build
 from pacdream.data.collect import play_episode
 from pacdream.data.episode_store import EpisodeEntry, read_episode, write_episode
 from pacdream.policy.held_random import HeldRandomPolicy
-from pacdream.runtime.instantiate import build
 from pacdream.types import Episode
 
 

@@ -5,8 +5,8 @@ from omegaconf import DictConfig
 
 from pacdream.benchmark.machine import matrix_gflops, matrix_weights
 from pacdream.benchmark.training import FACTS, POSITIONS
+from pacdream.core.checkpoints import build_model
 from pacdream.evaluation.cost import frames_per_second
-from pacdream.runtime.checkpoints import build_model
 
 
 def bench_rollouts(config: DictConfig, device: torch.device) -> dict[str, float]:

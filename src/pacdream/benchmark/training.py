@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pacdream.benchmark.machine import matrix_gflops, matrix_weights
+from pacdream.core.checkpoints import build_model
+from pacdream.core.instantiate import build
 from pacdream.data.batches import GatheredDataset, gathered_loader
 from pacdream.evaluation.cost import timed
-from pacdream.runtime.checkpoints import build_model
-from pacdream.runtime.instantiate import build
 from pacdream.types import LatentBatch
 from pacdream.world_model.loss import next_codes_loss
 from pacdream.world_model.module import WorldModelModule

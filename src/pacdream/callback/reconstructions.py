@@ -8,7 +8,7 @@ from einops import rearrange
 from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
-from pacdream.runtime.files import atomic_path
+from pacdream.core.files import atomic_path
 from pacdream.tokenizer.module import TokenizerModule
 
 

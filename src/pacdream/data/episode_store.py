@@ -13,7 +13,7 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
-from pacdream.runtime.files import atomic_path, one_line, sha256_of, write_json
+from pacdream.core.files import atomic_path, one_line, sha256_of, write_json
 from pacdream.types import Episode
 
 SCHEMA = 2

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors import safe_open
 from torch import Tensor
 
+from pacdream.core.checkpoints import tensors_sha256, weights_sha256, write_tensors
+from pacdream.core.files import locked, one_line, sha256_of
 from pacdream.data.episode_store import Manifest, read_episodes
-from pacdream.runtime.checkpoints import tensors_sha256, weights_sha256, write_tensors
-from pacdream.runtime.files import locked, one_line, sha256_of
 from pacdream.tokenizer.base import Tokenizer
 
 log = logging.getLogger(__name__)

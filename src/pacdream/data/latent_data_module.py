@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from pacdream.core.files import write_json
 from pacdream.data.batches import GatheredDataset, ResumableDataModule, gathered_loader, place
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.find_episodes import find_or_record
@@ -15,7 +16,6 @@ from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open
 from pacdream.data.memory import announce
 from pacdream.data.recording import Recording
 from pacdream.data.split import split_episodes
-from pacdream.runtime.files import write_json
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import LatentBatch
 

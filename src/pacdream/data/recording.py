@@ -8,12 +8,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from pacdream.core.files import locked
+from pacdream.core.instantiate import build
+from pacdream.core.settings import differences
 from pacdream.data.collect import Recorder, file_name, index_of, record_all
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_manifest
-from pacdream.env.atari import PaletteFrames
-from pacdream.runtime.files import locked
-from pacdream.runtime.instantiate import build
-from pacdream.runtime.settings import differences
+from pacdream.game.atari import PaletteFrames
 
 log = logging.getLogger(__name__)
 

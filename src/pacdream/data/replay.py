@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pacdream.data.collect import episode_seeds, index_of
 from pacdream.data.episode_store import EpisodeEntry, Manifest
-from pacdream.env.atari import PaletteFrames, SavedState, make_env
+from pacdream.game.atari import PaletteFrames, SavedState, make_env
 from pacdream.types import Episode
 
 _START = 0

@@ -9,19 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pacdream.core.files import sha256_of
 from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.baselines import BLINK_PERIOD
 from pacdream.evaluation.cost import measure_cost
-from pacdream.evaluation.dreams import measure_divergence, measure_dreams
-from pacdream.evaluation.episode_metric import Figure, draw_episodes
-from pacdream.evaluation.game import Screening, decode, measure_control, measure_game
-from pacdream.evaluation.metrics_file import Reading, Scorecard
+from pacdream.evaluation.game_space import Screening, decode, measure_control, measure_game
 from pacdream.evaluation.one_step import Surprise, measure_one_step
-from pacdream.evaluation.reality import Footage, Reality, observe
+from pacdream.evaluation.real_futures import Footage, Reality, observe
+from pacdream.evaluation.rollouts import measure_divergence, measure_dreams
+from pacdream.evaluation.scorecard import Reading, Scorecard
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
+from pacdream.metric.baselines import BLINK_PERIOD
+from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.rollout.imagine import Sampler
-from pacdream.runtime.files import sha256_of
 from pacdream.world_model.base import WorldModel
 
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.code_score import CodeScore, PositionScore, code_counts, code_figures
-from pacdream.evaluation.episode_metric import EpisodeMetric, Estimate, Figure, prefixed, ratio
-from pacdream.evaluation.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
 from pacdream.evaluation.states import rare_states
 from pacdream.evaluation.windows import Windows, held_out_episodes
+from pacdream.metric.code_score import CodeScore, PositionScore, code_counts, code_figures
+from pacdream.metric.episode_metric import EpisodeMetric, Estimate, Figure, prefixed, ratio
+from pacdream.metric.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
 from pacdream.rollout.imagine import Prediction, teacher_force
 from pacdream.rollout.sampler import Greedy
 from pacdream.world_model.base import WorldModel

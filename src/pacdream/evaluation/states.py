@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pacdream.env.ram import DOTS_EATEN, FRIGHTENED, FRUIT_X, MAZE
-from pacdream.evaluation.sprites import MAZE_ROWS, MIN_PIXELS
+from pacdream.game.ms_pacman import DOTS_EATEN, FRIGHTENED, FRUIT_X, MAZE
+from pacdream.metric.sprites import MAZE_ROWS, MIN_PIXELS
 from pacdream.types import Episode
 
 AROUND_DEATH = 8

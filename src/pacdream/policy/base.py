@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pacdream.env.atari import PaletteFrames
+from pacdream.game.atari import PaletteFrames
 
 
 class Policy(Protocol):

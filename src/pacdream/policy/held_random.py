@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pacdream.env.atari import PaletteFrames
+from pacdream.game.atari import PaletteFrames
 
 
 class HeldRandomPolicy:

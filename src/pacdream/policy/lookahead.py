@@ -4,7 +4,7 @@ import ale_py
 import numpy as np
 from numpy.typing import NDArray
 
-from pacdream.env.atari import PaletteFrames
+from pacdream.game.atari import PaletteFrames
 
 Future = NDArray[np.int64]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pacdream.env.atari import PaletteFrames
+from pacdream.game.atari import PaletteFrames
 from pacdream.policy.base import Policy
 
 

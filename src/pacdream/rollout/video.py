@@ -11,7 +11,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pacdream.runtime.files import atomic_path
+from pacdream.core.files import atomic_path
 
 _OUTLINE = (255, 255, 255)
 _BANNER = 14

@@ -12,9 +12,9 @@ import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import pacdream.runtime.resolvers  # noqa: F401 - a job's settings call them
-from pacdream.evaluation.metrics_file import read_scorecard
-from pacdream.runtime.folder import Result, read_result
+import pacdream.core.resolvers  # noqa: F401 - a job's settings call them
+from pacdream.command.folder import Result, read_result
+from pacdream.evaluation.scorecard import read_scorecard
 from pacdream.sweep.command import WAY_OUT, settings_of
 from pacdream.sweep.csv_log import Row, best_row, read_rows
 

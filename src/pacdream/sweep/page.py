@@ -3,8 +3,8 @@
 from html import escape
 from pathlib import Path
 
-from pacdream.evaluation import html
-from pacdream.evaluation.tables import Table
+from pacdream.report import page as html
+from pacdream.report.tables import Table
 from pacdream.sweep.curves import curve, plot_curves
 from pacdream.sweep.grid import grid
 from pacdream.sweep.plots import plot_grid, plot_scores

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from pacdream.runtime.files import atomic_path
+from pacdream.core.files import atomic_path
 from pacdream.sweep.grid import Grid, axis
 from pacdream.sweep.sweep import Combination, Sweep, order
 from pacdream.sweep.tables import STAR, number, short_keys

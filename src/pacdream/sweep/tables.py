@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from pacdream.evaluation.tables import Table
-from pacdream.runtime.files import atomic_path
+from pacdream.core.files import atomic_path
+from pacdream.report.tables import Table
 from pacdream.sweep.csv_log import Row
 from pacdream.sweep.job import Job
 from pacdream.sweep.sweep import Combination, Spread, Sweep

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from pacdream.evaluation.tables import Table
+from pacdream.report.tables import Table
 from pacdream.sweep.sweep import Sweep
 from pacdream.sweep.tables import STAR, combination_table, failed_table, unfinished_table
 from pacdream.sweep.words import commands, headline, notes

@@ -8,8 +8,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from omegaconf import OmegaConf
 
-from pacdream.runtime.files import write_json
-from pacdream.runtime.logging import address_of, wandb_logger
+from pacdream.command.logging import address_of, wandb_logger
+from pacdream.core.files import write_json
 from pacdream.sweep.sweep import Sweep
 from pacdream.sweep.tables import job_table
 

@@ -24,7 +24,7 @@ class Tokenizer(nn.Module, ABC):
     frame_shape: tuple[int, int]
     """(H, W) in pixels."""
     recipe: dict[str, Any]
-    """Plain numbers and strings that rebuild this module; set by ``pacdream.runtime.checkpoints``."""
+    """Plain numbers and strings that rebuild this module; set by ``pacdream.core.checkpoints``."""
     palette_indices: Tensor
     """(C,) uint8 buffer: the palette index of each class, ascending."""
     class_counts: Tensor

@@ -3,7 +3,7 @@
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from pacdream.runtime.checkpoints import load_model
+from pacdream.core.checkpoints import load_model
 from pacdream.tokenizer.base import Tokenizer
 
 

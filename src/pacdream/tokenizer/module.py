@@ -10,9 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 from torchmetrics import ConfusionMatrix, MeanMetric, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
-from pacdream.runtime.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.metric.codebook import CodebookUse, class_iou
 from pacdream.tokenizer.base import Tokenizer
-from pacdream.tokenizer.metrics import CodebookUse, class_iou
 from pacdream.types import TokenizerOutput
 
 OUTSIDE = 255

@@ -22,7 +22,7 @@ class WorldModel(nn.Module, ABC):
     num_actions: int
     """A: actions lie in [0, A)."""
     recipe: dict[str, Any]
-    """Plain numbers and strings that rebuild this module; set by ``pacdream.runtime.checkpoints``."""
+    """Plain numbers and strings that rebuild this module; set by ``pacdream.core.checkpoints``."""
 
     @abstractmethod
     def initial_state(self, batch_size: int, device: torch.device) -> State:

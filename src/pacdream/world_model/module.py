@@ -8,11 +8,11 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from pacdream.runtime.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.metric.next_codes import NextCodesMetric
 from pacdream.types import LatentBatch
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.loss import next_codes_loss
-from pacdream.world_model.metrics import NextCodesMetric
 
 
 class WorldModelModule(lightning.LightningModule):

@@ -1,0 +1,111 @@
+"""Dreams in the game's own space: pixels, sprites, dots; and beside them what the tokenizer alone makes of reality."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import rearrange
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from pacdream.evaluation.real_futures import Crossroads, Footage
+from pacdream.game.ms_pacman import MS_PACMAN, SPRITES
+from pacdream.metric.control import ControlScore, MoveScore, headings
+from pacdream.metric.dots import DotScore
+from pacdream.metric.episode_metric import Figure, prefixed
+from pacdream.metric.pixels import PixelScore
+from pacdream.metric.sprites import SpriteScore, locate
+from pacdream.rollout.imagine import imagine
+from pacdream.tokenizer.base import Tokenizer
+from pacdream.world_model.base import WorldModel
+
+Frames = NDArray[np.uint8]
+_DECODE_BATCH = 16
+"""Frames at once: small batches stay in a CPU's caches."""
+
+
+@torch.inference_mode()
+def decode(tokenizer: Tokenizer, codes: Tensor, doing: str) -> Frames:
+    """Frames (..., H, W) of grids (..., h, w), with a progress bar."""
+    device = tokenizer.palette_indices.device
+    batches = codes.flatten(0, -3).to(device).split(_DECODE_BATCH if device.type == "cpu" else 512)
+    frames = [tokenizer.decode(batch).cpu().numpy() for batch in track(batches, doing)]
+    return np.concatenate(frames).reshape(*codes.shape[:-2], *tokenizer.frame_shape)
+
+
+@dataclass(frozen=True)
+class Screening:
+    """G windows as pictures (G, T, H, W)."""
+
+    real: Frames
+    reconstructed: Frames
+    """The real codes, decoded."""
+    dreamt: Frames
+    copied: Frames
+    """(G, H, W) the codes of the present frame, decoded: what a copier shows for ever."""
+
+
+def measure_game(
+    screening: Screening, footage: Footage, episode: Tensor, rgb: NDArray[np.uint8], draws: Tensor, ms_pacman: bool
+) -> dict[str, Figure]:
+    """The same figures for the dream, a copy, the tokenizer's reconstruction and, of sprites, the real frames."""
+    episodes, horizon = len(draws[0]), screening.real.shape[1]
+    figures: dict[str, Figure] = {}
+    copied = np.broadcast_to(screening.copied[:, None], screening.real.shape)
+    rows = {
+        "dream": screening.dreamt,
+        "copy": copied,
+        "tokenizer": screening.reconstructed,
+        "real": screening.real,
+    }
+    for name, pictures in rows.items():
+        if name != "real":
+            pixels = PixelScore(episodes, horizon)
+            pixels.update(pictures, screening.real, rgb, episode)
+            figures |= prefixed(f"game/{name}", pixels.with_intervals(draws))
+        if name != "real" and ms_pacman:
+            dots = DotScore(episodes, horizon)
+            dots.update(pictures, screening.real, footage.frames[:, 0], episode)
+            figures |= prefixed(f"game/{name}", dots.with_intervals(draws))
+        for sprite in SPRITES if ms_pacman else ():
+            score = SpriteScore(episodes, horizon)
+            score.update(pictures, screening.real, footage.ram[:, 1:], sprite, episode)
+            figures |= prefixed(f"game/{name}/{sprite.name}", score.with_intervals(draws))
+    pixels = PixelScore(episodes, horizon)
+    pixels.update(screening.dreamt, screening.reconstructed, rgb, episode)
+    figures |= prefixed("game/dream_to_reconstruction", pixels.with_intervals(draws))
+    return figures
+
+
+@torch.inference_mode()
+def measure_control(
+    model: WorldModel, tokenizer: Tokenizer, crossroads: Crossroads, draws: Tensor, ms_pacman: bool
+) -> dict[str, Figure]:
+    """Dream each action from the same moments, and compare with the real futures."""
+    moments, count = crossroads.moments, len(crossroads.actions)
+    horizon = crossroads.futures.shape[2]
+    context = moments.codes[:, : moments.context].repeat_interleave(count, 0)
+    held = torch.tensor(crossroads.actions, device=context.device).repeat(len(moments.codes))
+    seen = moments.actions[:, : moments.context - 1].repeat_interleave(count, 0)
+    actions = torch.cat([seen, held[:, None].expand(-1, horizon)], 1)
+    imagined = rearrange(imagine(model, context, actions).codes, "(M A) T h w -> M A T h w", A=count)
+    score = ControlScore(len(draws[0]), horizon)
+    score.update(imagined, crossroads.futures, moments.episode)
+    figures = prefixed("control", score.with_intervals(draws))
+    if ms_pacman:
+        begin = _player(decode(tokenizer, moments.present[:, 0], "where the player is"))
+        went = [
+            headings(_player(decode(tokenizer, futures[:, :, -1], "where it goes")) - begin[:, None])
+            for futures in (imagined, crossroads.futures)
+        ]
+        moves = MoveScore(len(draws[0]))
+        moves.update(went[0], went[1], crossroads.headings, moments.episode)
+        figures |= prefixed("control", moves.with_intervals(draws))
+    return figures
+
+
+def _player(frames: Frames) -> NDArray[np.float32]:
+    """Position (..., 2) of Ms. Pac-Man in frames (..., H, W)."""
+    found = locate(frames.reshape(-1, *frames.shape[-2:]), MS_PACMAN.palette_index)
+    return found.position.reshape(*frames.shape[:-2], 2)

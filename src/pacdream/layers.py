@@ -1,0 +1,18 @@
+"""The packages from top to bottom: each imports only those below it. ``tests/test_layers.py`` holds them to it."""
+
+LAYERS = {
+    "benchmark": "what bench.py measures",
+    "sweep": "a sweep's jobs, read from their folders, and their summary",
+    "command": "what the entry points run: train, evaluate, rollout; a run's folder, resuming, provenance, loggers",
+    "report": "what is said of figures: tables, plots, pages, comparison, W&B",
+    "evaluation": "what is measured: windows, real futures, one step, rollouts, game space, control, cost",
+    "rollout": "imagined steps: condition, predict, fork; samplers, video",
+    "callback": "what happens while training: safe stop, random state, reconstructions",
+    "world_model": "interface, GRU, loss, one LightningModule for all of them",
+    "data": "episode store, collection, replay, split, frames, latent cache and windows",
+    "tokenizer": "interface, VQ-VAE, quantizers, its LightningModule",
+    "policy": "who acts, in the game and in rollouts",
+    "game": "the real environment, and what is known of each game",
+    "metric": "figures over tensors: pure functions under thin metrics, and the registry that names them",
+    "core": "files, settings, checkpoints, instantiation, optimizers: knows nothing of the above",
+}

@@ -1,0 +1,117 @@
+"""How much of the game survives the tokenizer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from pacdream.core.checkpoints import load_model
+from pacdream.core.files import write_json
+from pacdream.data.frame_data_module import FrameDataModule
+from pacdream.game.ms_pacman import SPRITES
+from pacdream.metric.codebook import class_iou, perplexity
+from pacdream.metric.sprites import SpriteScore
+from pacdream.tokenizer.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Validation frames and what the tokenizer makes of them."""
+
+    real: NDArray[np.uint8]
+    """(B, H, W) palette indices."""
+    decoded: NDArray[np.uint8]
+    """(B, H, W) palette indices."""
+    codes: Tensor
+    """(B, h, w)."""
+    ram: NDArray[np.uint8]
+    """(B, 128)."""
+
+
+class TokenizerReport:
+    """Measures the best checkpoint on the validation episodes: pixels, colours, sprite positions, codebook."""
+
+    def __call__(
+        self, folder: Path, data: FrameDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
+    ) -> dict[str, float]:
+        """Print and write ``tokenizer.json`` into the run's report folder; return the headline figures."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = load_model(checkpoint, Tokenizer, device)  # type: ignore[type-abstract]
+        decoded = decode_all(model, data)
+        figures = measure(model, decoded)
+        sprites = measure_sprites(decoded)
+        folder = folder / "report"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "tokenizer.json", {**figures, "sprites": sprites})
+        _print(figures, sprites)
+        for logger in loggers:
+            logger.log_metrics({f"report/{name}": value for name, value in figures.items()}, step)
+            logger.save()
+        return figures
+
+
+@torch.inference_mode()
+def decode_all(model: Tokenizer, data: FrameDataModule) -> Decoded:
+    """Encode and decode the validation frames, batch by batch."""
+    device = model.palette_indices.device
+    real, decoded, codes, ram = [], [], [], []
+    for windows, memory in data.val_dataloader():
+        codes.append(model.encode(windows.to(device)).cpu())
+        decoded.append(model.decode(codes[-1].to(device)).cpu().numpy())
+        real.append(windows[:, -1].numpy())
+        ram.append(memory.numpy())
+    return Decoded(np.concatenate(real), np.concatenate(decoded), torch.cat(codes), np.concatenate(ram))
+
+
+def measure(model: Tokenizer, decoded: Decoded) -> dict[str, float]:
+    """Pixel accuracy, perplexity, share of codes used, and the IoU of every colour."""
+    confusion = np.bincount(
+        decoded.real.ravel().astype(np.int64) * 256 + decoded.decoded.ravel(), minlength=256 * 256
+    ).reshape(256, 256)
+    iou = class_iou(torch.from_numpy(confusion))
+    counts = torch.bincount(decoded.codes.flatten(), minlength=model.codebook_size)
+    return {
+        "frames": float(len(decoded.real)),
+        "pixel_accuracy": float((decoded.real == decoded.decoded).mean()),
+        "perplexity": float(perplexity(counts)),
+        "usage": float((counts > 0).float().mean()),
+        **{f"iou/colour_{int(i)}": float(iou[int(i)]) for i in model.palette_indices if not iou[int(i)].isnan()},
+    }
+
+
+def measure_sprites(decoded: Decoded) -> dict[str, dict[str, float]]:
+    """Of every sprite the figures of ``SpriteScore``, and under ``original_…`` those of the real frames."""
+    together = torch.zeros(len(decoded.real), dtype=torch.int64)
+    found: dict[str, dict[str, float]] = {}
+    for sprite in SPRITES:
+        found[sprite.name] = {}
+        for prefix, frames in (("", decoded.decoded), ("original_", decoded.real)):
+            score = SpriteScore(1, 1)
+            score.update(frames[:, None], decoded.real[:, None], decoded.ram[:, None], sprite, together)
+            figures = score.figures(score.sums[0, 0])
+            found[sprite.name] |= {prefix + name: float(estimate.value) for name, estimate in figures.items()}
+            found[sprite.name]["frames"] = float(figures["lost"].n)
+    return found
+
+
+def _print(figures: dict[str, float], sprites: dict[str, dict[str, float]]) -> None:
+    console = Console()
+    console.print("  ".join(f"{name} {value:.4g}" for name, value in figures.items() if not name.startswith("iou")))
+    table = Table(title="sprites in reconstructed validation frames (distances to the console's memory in pixels)")
+    for heading in ("", "IoU", "frames", "lost", "doubled", "median", "90 %", "original's median", "90 %"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for sprite in SPRITES:
+        iou, error = figures.get(f"iou/colour_{sprite.palette_index}", float("nan")), sprites[sprite.name]
+        table.add_row(
+            sprite.name, f"{iou:.3f}", f"{error['frames']:.0f}", f"{error['lost']:.1%}", f"{error['doubled']:.1%}",
+            f"{error['median']:.1f}", f"{error['p90']:.1f}",
+            f"{error['original_median']:.1f}", f"{error['original_p90']:.1f}",
+        )  # fmt: skip
+    console.print(table)

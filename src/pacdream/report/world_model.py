@@ -1,0 +1,184 @@
+"""What is said of a world model: numbers, pictures, videos, one page."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
+from PIL import Image
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from pacdream.core.checkpoints import load_model, weights_sha256, write_tensors
+from pacdream.core.files import atomic_path
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.game_space import decode
+from pacdream.evaluation.measure import Measurement, Settings, measure
+from pacdream.evaluation.scorecard import Scorecard, write_scorecard
+from pacdream.metric.figures import DEFINITIONS
+from pacdream.report import page as html
+from pacdream.report import plots
+from pacdream.report.compare import COMPARED
+from pacdream.report.tables import all_tables, headline
+from pacdream.report.wandb_log import log_report
+from pacdream.rollout.imagine import Sampler
+from pacdream.rollout.video import Film, write_strip, write_video
+from pacdream.tokenizer.base import Tokenizer
+from pacdream.world_model.base import WorldModel
+
+
+class WorldModelReport:
+    """Measures a checkpoint on the held-out episodes and writes the scorecard, its pictures and its page."""
+
+    def __init__(self, sampler: Sampler, strip_steps: int, num_videos: int, fps: int, **settings: int) -> None:
+        """Configure.
+
+        Args:
+            sampler: draws the codes of the sampled dreams.
+            strip_steps: steps shown in the picture strip.
+            num_videos: dreams shown as videos, evenly spread.
+            fps: frames per second of the videos.
+            settings: how much is measured, see ``Settings``.
+        """
+        self.sampler, self.strip_steps, self.num_videos, self.fps = sampler, strip_steps, num_videos, fps
+        self.settings = Settings(**settings)
+        for name, value in {"strip_steps": strip_steps, "num_videos": num_videos, "fps": fps}.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+
+    def __call__(
+        self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
+    ) -> dict[str, float]:
+        """Write everything into ``<folder>/report``, log it, and return the headline figures."""
+        model = load_model(checkpoint, WorldModel, data.codes.device)  # type: ignore[type-abstract]
+        about = {"checkpoint": str(checkpoint), "weights": weights_sha256(model), **data.identities()}
+        done = measure(model, data, self.settings, self.sampler, about)
+        print_tables(done.card)
+        metrics, folder = folder / "csv" / "metrics.csv", folder / "report"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_scorecard(folder / "metrics.json", done.card)
+        _write_samples(folder / "bootstrap.safetensors", done)
+        self._draw(folder, done, metrics, data.tokenizer)
+        _write_page(folder, done.card)
+        headlines = headline_figures(done.card)
+        log_report(loggers, step, headlines, done, folder)
+        return headlines
+
+    def _draw(self, folder: Path, done: Measurement, metrics: Path, tokenizer: Tokenizer) -> None:
+        """All pictures and videos, instead of those of an earlier report."""
+        for old in (*folder.glob("dream_*.mp4"), *folder.glob("worst_*.png")):
+            old.unlink(missing_ok=True)
+        card = done.card
+        plots.plot_horizons(folder / "accuracy_by_horizon.png", card)
+        plots.plot_changes(folder / "changed_codes.png", card)
+        plots.plot_positions(folder / "positions.png", card)
+        plots.plot_calibration(folder / "calibration.png", card)
+        plots.plot_game(folder / "game.png", card)
+        plots.plot_control(folder / "control.png", card)
+        plots.plot_confusion(folder / "confusion.png", done.confusion.numpy())
+        plots.plot_curves(folder / "curves.png", metrics)
+        _draw_worst(folder, done, tokenizer)
+        count = len(done.dreamt_codes)
+        # The middles of as many equal parts.
+        for i, row in enumerate((np.arange(videos := min(self.num_videos, count)) + 0.5) * count // videos):
+            film = film_of(done, int(row), card.about["action_names"])
+            write_video(folder / f"dream_{i}.mp4", film, self.fps)
+            if i == 0:
+                write_strip(folder / "dream.png", film, self.strip_steps)
+
+
+def film_of(done: Measurement, row: int, action_names: Sequence[str]) -> Film:
+    """One of the decoded windows as a film."""
+    windows, screening = done.windows, done.screening
+    actions = windows.actions[row, windows.context - 1 :].tolist()
+    return Film(
+        real=done.rgb[screening.real[row]],
+        reconstructed=done.rgb[screening.reconstructed[row]],
+        dreamt=done.rgb[screening.dreamt[row]],
+        wrong=(done.dreamt_codes[row] != windows.target[row]).cpu().numpy(),
+        actions=[action_names[action] for action in actions],
+    )
+
+
+def headline_figures(card: Scorecard) -> dict[str, float]:
+    """The few figures that a run is remembered by, under the names of the metric schema."""
+    figures = {
+        f"report/{name}": card.scalar(f"one_step/{name}")
+        for name in ("accuracy", "changed_precision", "changed_recall", "changed_f1", "bits_per_frame", "ece")
+    }
+    figures["report/copy_accuracy"] = float(card.figures["state/copy"].value[0])
+    for h in (1, 2, 4, 8, 15, 30):
+        figures[f"rollout/accuracy@{h}"] = card.at("open_loop/argmax/accuracy", h)
+        figures[f"rollout/copy_star@{h}"] = card.at("baseline/copy_star", h)
+        figures[f"rollout/skill@{h}"] = card.at("open_loop/argmax/skill", h)
+    figures["rollout/skill_area"] = card.scalar("open_loop/argmax/skill_area")
+    figures["rollout/steps_until_half_skill"] = card.scalar("open_loop/argmax/steps_until_half_skill")
+    figures["game/ms_pacman_error@8"] = card.at("game/dream/ms_pacman/median", 8)
+    last = len(card.figures["control/retrieval"].value) if "control/retrieval" in card.figures else 1
+    figures["control/retrieval"] = card.at("control/retrieval", last)
+    figures |= {f"control/{name}": card.scalar(f"control/{name}") for name in ("move", "move_chance")}
+    return {name: value for name, value in figures.items() if not np.isnan(value)}
+
+
+def print_tables(card: Scorecard) -> None:
+    """To the terminal, without intervals."""
+    console = Console()
+    for name, table in all_tables(card, intervals=False).items():
+        if name == "game" or not table.rows:  # too long for a terminal
+            continue
+        grid = RichTable(title=table.title)
+        for heading in table.header:
+            grid.add_column(heading, justify="right" if heading else "left")
+        for row in table.rows:
+            grid.add_row(*row)
+        console.print(grid)
+    console.print(headline(card))
+
+
+def _write_samples(path: Path, done: Measurement) -> None:
+    """Resampled values of the figures that runs are compared by."""
+    names = {name for name, _ in COMPARED.values()} & done.samples.keys()
+    samples = {name: done.samples[name].float().contiguous() for name in names}
+    write_tensors(path, samples)
+
+
+def _draw_worst(folder: Path, done: Measurement, tokenizer: Tokenizer) -> None:
+    """One picture for each of the most surprising steps: before, after, predicted."""
+    codes = torch.stack([torch.stack([s.present, s.target, s.predicted]) for s in done.worst])
+    for i, triple in enumerate(done.rgb[decode(tokenizer, codes, "decoding surprises")]):
+        with atomic_path(folder / f"worst_{i:02d}.png") as temporary:
+            Image.fromarray(np.concatenate(triple, 1)).save(temporary, format="PNG")
+
+
+def _write_page(folder: Path, card: Scorecard) -> None:
+    tables = all_tables(card)
+
+    def shown(key: str) -> str:
+        return html.paragraph(tables[key].title) + html.table(tables[key].header, tables[key].rows)
+
+    def picture(name: str) -> str:
+        return html.picture(folder / f"{name}.png")
+
+    below = "Real codes decoded above, dream below, wrong codes outlined."
+    parts = [
+        html.paragraph(headline(card), lead=True),
+        html.paragraph("Intervals are 95 % and come from resampling whole episodes."),
+        html.section("Better than copying, by how much, for how long?", picture("accuracy_by_horizon")),
+        *map(shown, ("accuracy", "skill")),
+        html.section("What changes, and how surprised is it?", picture("changed_codes"), shown("changes")),
+        html.section("Dreams", html.paragraph(below), picture("dream")),
+        *map(html.video, sorted(folder.glob("dream_*.mp4"))),
+        html.section("In the game's own space: whose error is it?", picture("game"), shown("game")),
+        html.section("Does it listen?", picture("control"), shown("control")),
+        html.section("Where and when", picture("positions"), shown("states")),
+        *map(picture, ("calibration", "confusion")),
+        html.section("Worst predictions, one step", html.paragraph("Before, after, predicted; decoded from codes.")),
+        *map(html.picture, sorted(folder.glob("worst_*.png"))),
+        html.section("Cost", shown("cost")),
+        html.section("Training", picture("curves")),
+        html.section("What the words mean", html.table(["figure", "definition"], list(DEFINITIONS.items()))),
+        html.section("About", html.table(["", ""], [[k, json.dumps(v)] for k, v in card.about.items()])),
+    ]
+    html.write_page(folder / "report.html", f"Scorecard of {card.about['checkpoint']}", parts)

@@ -1,0 +1,88 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pacdream.command.folder import read_result
+from pacdream.command.train import train
+from pacdream.core.checkpoint_io import read_checkpoint
+from tests.conftest import ROOT, compose_config
+from tests.runs import hydra_run, small_overrides
+
+CHOSEN = ["experiment=gru_baseline", "report=none", "callback.early_stopping=null"]
+
+
+@pytest.fixture
+def small(episodes: Path, tokenizer_path: Path, tmp_path: Path) -> list[str]:
+    return [*CHOSEN, *small_overrides(compose_config("train", CHOSEN), episodes, tokenizer_path, tmp_path)]
+
+
+def run(folder: Path, overrides: list[str]) -> float | None:
+    with hydra_run("train", folder, overrides) as config:
+        return train(config)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state = read_checkpoint(folder / "checkpoints" / "last.ckpt")["state_dict"]
+    return {name: value for name, value in state.items() if name.startswith("model.")}
+
+
+def test_a_finished_run_says_its_score_again_without_training(small: list[str], tmp_path: Path) -> None:
+    score = run(tmp_path / "run", small)
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    before = last.stat().st_mtime_ns
+    assert score is not None
+    assert run(tmp_path / "run", small) == score
+    assert last.stat().st_mtime_ns == before
+
+
+def test_a_finished_run_goes_on_if_it_is_given_more_to_do(small: list[str], tmp_path: Path) -> None:
+    run(tmp_path / "run", small)
+    run(tmp_path / "run", [*small, f"resume={tmp_path / 'run'}", "trainer.max_steps=4"])
+    result = read_result(tmp_path / "run")
+    assert result is not None
+    assert result.step == 4
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["resumed"]
+
+
+def test_a_checkpoint_is_gone_on_from_in_a_new_folder(small: list[str], tmp_path: Path) -> None:
+    run(tmp_path / "old", small)
+    before = weights(tmp_path / "old")
+    last = tmp_path / "old" / "checkpoints" / "last.ckpt"
+    run(tmp_path / "new", [*small, f"resume={last}", "trainer.max_steps=4"])
+    result = read_result(tmp_path / "new")
+    assert result is not None
+    assert result.step == 4
+    assert all(torch.equal(value, before[name]) for name, value in weights(tmp_path / "old").items())
+
+
+def test_a_failed_start_is_noted_until_the_next(small: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no float"):
+        run(tmp_path / "run", [*small, "optimizer.lr=fast"])
+    assert "optimizer.lr='fast' is no float" in (tmp_path / "run" / "error.txt").read_text().splitlines()[0]
+    run(tmp_path / "run", small)
+    assert not (tmp_path / "run" / "error.txt").exists()
+
+
+@pytest.mark.parametrize("devices", ["2", "[0,1]", "auto"])
+def test_several_devices_in_a_multirun_are_refused(small: list[str], tmp_path: Path, devices: str) -> None:
+    with pytest.raises(ValueError, match="in a multirun: a job trains on one device"):
+        run(tmp_path / "run", [*small, f"trainer.devices={devices}", "hydra.mode=MULTIRUN"])
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(small: list[str], tmp_path: Path) -> None:
+    small = [*small, "optimizer=sgd", "optimizer.lr=0.5", "trainer.max_steps=2"]
+    run(tmp_path / "one", [*small, "data.batch_size=8"])
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "data.batch_size=4", f"hydra.run.dir={tmp_path / 'two'}"]
+    subprocess.run(
+        [sys.executable, ROOT / "train.py", *(override for override in small if override != "trainer=cpu"), *ddp],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)

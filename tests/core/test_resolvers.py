@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from pacdream.core.resolvers import folder_name, gpu_of, sweep_folder
+from tests.conftest import compose_config
+
+
+def test_a_new_sweep_has_a_new_folder():
+    assert sweep_folder(None, "outputs/sweep/new") == "outputs/sweep/new"
+
+
+def test_a_resumed_sweep_stays_in_its_folder(tmp_path):
+    assert sweep_folder(str(tmp_path), "new") == str(tmp_path)
+
+
+def test_a_sweep_that_is_none_ends_the_command(tmp_path):
+    with pytest.raises(SystemExit, match=f"sweep.resume={tmp_path}/none is not the folder of a sweep"):
+        sweep_folder(f"{tmp_path}/none", "new")
+
+
+def test_a_job_is_named_by_its_overrides():
+    assert folder_name("optimizer.lr=1e-3,seed=1") == "optimizer.lr=1e-3,seed=1"
+    assert folder_name("") == "default"
+
+
+def test_a_name_stays_one_folder_inside_the_sweep():
+    assert "/" not in folder_name("tokenizer.checkpoint=../../other/best.ckpt")
+
+
+def test_long_names_fit_a_file_system_and_stay_apart():
+    names = {folder_name(f"{'é' * 200}{i}") for i in range(3)}
+    assert len(names) == 3
+    assert max(len(name.encode()) for name in names) <= 255
+
+
+@pytest.mark.parametrize(("gpus", "devices"), [(0, [1, 1, 1]), (1, [[0], [0], [0]]), (2, [[0], [1], [0]])])
+def test_jobs_take_the_gpus_in_turn(gpus, devices, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert [gpu_of(job) for job in range(3)] == devices
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local", "submitit_slurm"])
+def test_every_launcher_composes(launcher):
+    assert compose_config("train", ["experiment=gru_baseline", f"launcher={launcher}"]).trainer.max_epochs == 100
