@@ -12,6 +12,7 @@ from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.states import rare_states
 from pacdream.evaluation.windows import Windows, held_out_episodes
+from pacdream.game.game import Game
 from pacdream.metric.code_score import CodeScore, PositionScore, code_counts, code_figures
 from pacdream.metric.episode_metric import EpisodeMetric, Estimate, Figure, prefixed, ratio
 from pacdream.metric.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
@@ -154,7 +155,7 @@ def measure_one_step(
     context: int,
     num_worst: int,
     batch_size: int,
-    ms_pacman: bool,
+    game: Game,
 ) -> OneStep:
     """Predict every held-out grid from the real ones before it.
 
@@ -168,7 +169,7 @@ def measure_one_step(
     for windows, fresh in track(tiles(data, context, size), "one step ahead", total=episodes):
         # Episodes too short for a context have no tile.
         episode = next(item for item in recorded if item.rank == int(windows.episode[0])).episode
-        states = rare_states(episode, ms_pacman)
+        states = rare_states(episode, game)
         in_state = torch.from_numpy(np.stack(list(states.values()), -1))
         scores = scores or _Scores(model, episodes, list(states), num_worst)
         for rows in torch.arange(len(windows.codes)).split(batch_size):

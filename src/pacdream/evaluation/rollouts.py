@@ -9,7 +9,7 @@ from rich.progress import track
 from torch import Tensor
 
 from pacdream.evaluation.windows import Windows
-from pacdream.metric.baselines import BLINK_PERIOD, copy, phase_copy, unigram
+from pacdream.metric.baselines import copy, phase_copy, unigram
 from pacdream.metric.code_score import CodeScore, SkillScore
 from pacdream.metric.control import DivergenceScore
 from pacdream.metric.episode_metric import Figure, prefixed
@@ -37,6 +37,7 @@ def measure_dreams(
     sampler: Sampler,
     draws: Tensor,
     batch_size: int,
+    blink_period: int,
 ) -> Dreams:
     """Score teacher-forced and open-loop, greedy and sampled predictions of the same windows, and the baselines.
 
@@ -49,11 +50,12 @@ def measure_dreams(
         sampler: draws codes.
         draws: of the bootstrap, see ``draw_episodes``.
         batch_size: windows at once.
+        blink_period: steps after which all that blinks looks the same again.
 
     Raises:
         ValueError: the context is shorter than the blinking.
     """
-    copies = {feed: _copies(windows, feed) for feed in ("open_loop", "teacher_forced")}
+    copies = {feed: _copies(windows, feed, blink_period) for feed in ("open_loop", "teacher_forced")}
     certain = (windows.target if continuations is None else continuations) == windows.target
     samplers: dict[str, Sampler] = {"argmax": Greedy(), "sampled": sampler}
     forced = _force_all(model, windows, samplers, len(draws[0]), batch_size)
@@ -152,12 +154,12 @@ def _dream_all(
     return guesses
 
 
-def _copies(windows: Windows, feed: str) -> tuple[Tensor, Tensor]:
+def _copies(windows: Windows, feed: str, period: int) -> tuple[Tensor, Tensor]:
     """Copy and phase copy; a teacher-forced one copies the real grids one step and one blinking period earlier."""
     if feed == "open_loop":
-        return copy(windows.codes, windows.context), phase_copy(windows.codes, windows.context)
+        return copy(windows.codes, windows.context), phase_copy(windows.codes, windows.context, period)
     first = windows.context
-    return windows.codes[:, first - 1 : -1], windows.codes[:, first - BLINK_PERIOD : -BLINK_PERIOD]
+    return windows.codes[:, first - 1 : -1], windows.codes[:, first - period : -period]
 
 
 def _batches(windows: Windows, batch_size: int) -> list[Tensor]:

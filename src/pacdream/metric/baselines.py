@@ -7,9 +7,6 @@ predict the last T grids: (B, T, h, w).
 import torch
 from torch import Tensor
 
-BLINK_PERIOD = 4
-"""Steps after which the power pills look the same again."""
-
 
 def copy(codes: Tensor, context: int) -> Tensor:
     """Nothing changes: the last seen grid, T times."""
@@ -17,16 +14,16 @@ def copy(codes: Tensor, context: int) -> Tensor:
     return present.expand(-1, codes.shape[1] - context, -1, -1)
 
 
-def phase_copy(codes: Tensor, context: int) -> Tensor:
-    """Nothing but the blinking changes: the seen grid a whole number of periods before the predicted one.
+def phase_copy(codes: Tensor, context: int, period: int) -> Tensor:
+    """Nothing but the blinking changes: the seen grid a whole number of periods (in steps) before the predicted one.
 
     Raises:
         ValueError: fewer grids are seen than a period has steps.
     """
-    if context < BLINK_PERIOD:
-        raise ValueError(f"a phase-matched copy needs {BLINK_PERIOD} seen grids, not {context}")
+    if context < period:
+        raise ValueError(f"a phase-matched copy needs {period} seen grids, not {context}")
     horizons = torch.arange(1, codes.shape[1] - context + 1)
-    back = BLINK_PERIOD * -(-horizons // BLINK_PERIOD)
+    back = period * -(-horizons // period)
     return codes[:, context - 1 + horizons - back]
 
 
