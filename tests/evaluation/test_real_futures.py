@@ -11,7 +11,8 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.replay import Emulator
 from pacdream.evaluation.real_futures import DIRECTIONS, Crossroads, Reality, observe, played_future, recorded_future
 from pacdream.evaluation.windows import HeldOutEpisode, Windows, held_out_episodes, held_out_windows
-from pacdream.game.ms_pacman import MS_PACMAN, sprite_positions
+from pacdream.game.game import Game
+from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.metric.control import NOWHERE, headings
 from pacdream.tokenizer.base import Tokenizer
 from tests.conftest import latent_data
@@ -36,7 +37,7 @@ class World:
         return World(data, manifest, windows, windows.thinned(4), windows.thinned(5))
 
     def observe(self) -> Reality:
-        return observe(self.data, self.manifest, self.windows, self.filmed, self.moments, HELD, True, seed=0)
+        return observe(self.data, self.manifest, self.windows, self.filmed, self.moments, HELD, MS_PACMAN, seed=0)
 
     def items(self) -> list[HeldOutEpisode]:
         return list(held_out_episodes(self.data, self.manifest))
@@ -115,7 +116,7 @@ def check_held(world: World, crossroads: Crossroads, held: int) -> None:
                 pairs = np.stack([branch.frames[-2], branch.frames[-1]])[None]
                 codes = world.data.tokenizer.encode(torch.from_numpy(pairs))
                 assert torch.equal(crossroads.futures[row, i, -1:], codes)
-                begin, end = (sprite_positions(ram, MS_PACMAN) for ram in (item.episode.ram[step], branch.ram[-1]))
+                begin, end = (MS_PACMAN.sprites[0].positions(ram) for ram in (item.episode.ram[step], branch.ram[-1]))
                 lost = branch.lives[-1] != item.episode.lives[step]
                 assert crossroads.headings[row, i] == (NOWHERE if lost else headings(end - begin))
             row += 1
@@ -131,7 +132,7 @@ def test_a_held_direction_leads_where_the_emulator_says(certain: World, of_certa
 def test_where_a_life_is_lost_there_is_no_heading(certain: World) -> None:
     row = int((certain.windows.step >= 70).nonzero()[0])
     one = certain.windows.pick(torch.tensor([row]))
-    crossroads = observe(certain.data, certain.manifest, one, one, one, 106, True, seed=0).crossroads
+    crossroads = observe(certain.data, certain.manifest, one, one, one, 106, MS_PACMAN, seed=0).crossroads
     assert crossroads is not None
     check_held(certain, crossroads, 106)
     assert (crossroads.headings == NOWHERE).any()
@@ -149,7 +150,7 @@ def test_the_first_step_of_a_held_direction_is_seen_behind_the_present(certain: 
 
 def test_another_game_has_no_headings(certain: World) -> None:
     one = certain.windows.pick(torch.tensor([0]))
-    crossroads = observe(certain.data, certain.manifest, one, one, one, 1, False, seed=0).crossroads
+    crossroads = observe(certain.data, certain.manifest, one, one, one, 1, Game(), seed=0).crossroads
     assert crossroads is not None
     assert (crossroads.headings == NOWHERE).all()
 

@@ -10,7 +10,7 @@ from rich.progress import track
 from torch import Tensor
 
 from pacdream.evaluation.real_futures import Crossroads, Footage
-from pacdream.game.ms_pacman import MS_PACMAN, SPRITES
+from pacdream.game.game import Game
 from pacdream.metric.control import ControlScore, MoveScore, headings
 from pacdream.metric.dots import DotScore
 from pacdream.metric.episode_metric import Figure, prefixed
@@ -47,7 +47,7 @@ class Screening:
 
 
 def measure_game(
-    screening: Screening, footage: Footage, episode: Tensor, rgb: NDArray[np.uint8], draws: Tensor, ms_pacman: bool
+    screening: Screening, footage: Footage, episode: Tensor, rgb: NDArray[np.uint8], draws: Tensor, game: Game
 ) -> dict[str, Figure]:
     """The same figures for the dream, a copy, the tokenizer's reconstruction and, of sprites, the real frames."""
     episodes, horizon = len(draws[0]), screening.real.shape[1]
@@ -64,13 +64,15 @@ def measure_game(
             pixels = PixelScore(episodes, horizon)
             pixels.update(pictures, screening.real, rgb, episode)
             figures |= prefixed(f"game/{name}", pixels.with_intervals(draws))
-        if name != "real" and ms_pacman:
-            dots = DotScore(episodes, horizon)
-            dots.update(pictures, screening.real, footage.frames[:, 0], episode)
+        if name != "real" and game.dot_size:
+            dots = DotScore(episodes, horizon, game.dot_size)
+            shown, original, present = map(game.playfield, (pictures, screening.real, footage.frames[:, 0]))
+            dots.update(shown, original, present, episode)
             figures |= prefixed(f"game/{name}", dots.with_intervals(draws))
-        for sprite in SPRITES if ms_pacman else ():
-            score = SpriteScore(episodes, horizon)
-            score.update(pictures, screening.real, footage.ram[:, 1:], sprite, episode)
+        for sprite in game.sprites:
+            score, truth = SpriteScore(episodes, horizon), sprite.positions(footage.ram[:, 1:])
+            shown, original = game.playfield(pictures), game.playfield(screening.real)
+            score.update(shown, original, sprite.palette_index, truth, episode)
             figures |= prefixed(f"game/{name}/{sprite.name}", score.with_intervals(draws))
     pixels = PixelScore(episodes, horizon)
     pixels.update(screening.dreamt, screening.reconstructed, rgb, episode)
@@ -80,7 +82,7 @@ def measure_game(
 
 @torch.inference_mode()
 def measure_control(
-    model: WorldModel, tokenizer: Tokenizer, crossroads: Crossroads, draws: Tensor, ms_pacman: bool
+    model: WorldModel, tokenizer: Tokenizer, crossroads: Crossroads, draws: Tensor, game: Game
 ) -> dict[str, Figure]:
     """Dream each action from the same moments, and compare with the real futures."""
     moments, count = crossroads.moments, len(crossroads.actions)
@@ -93,10 +95,10 @@ def measure_control(
     score = ControlScore(len(draws[0]), horizon)
     score.update(imagined, crossroads.futures, moments.episode)
     figures = prefixed("control", score.with_intervals(draws))
-    if ms_pacman:
-        begin = _player(decode(tokenizer, moments.present[:, 0], "where the player is"))
+    if game.player:
+        begin = _player(game, decode(tokenizer, moments.present[:, 0], "where the player is"))
         went = [
-            headings(_player(decode(tokenizer, futures[:, :, -1], "where it goes")) - begin[:, None])
+            headings(_player(game, decode(tokenizer, futures[:, :, -1], "where it goes")) - begin[:, None])
             for futures in (imagined, crossroads.futures)
         ]
         moves = MoveScore(len(draws[0]))
@@ -105,7 +107,8 @@ def measure_control(
     return figures
 
 
-def _player(frames: Frames) -> NDArray[np.float32]:
-    """Position (..., 2) of Ms. Pac-Man in frames (..., H, W)."""
-    found = locate(frames.reshape(-1, *frames.shape[-2:]), MS_PACMAN.palette_index)
-    return found.position.reshape(*frames.shape[:-2], 2)
+def _player(game: Game, frames: Frames) -> NDArray[np.float32]:
+    """Position (..., 2) of the player in frames (..., H, W)."""
+    assert game.player is not None
+    shown = game.playfield(frames.reshape(-1, *frames.shape[-2:]))
+    return locate(shown, game.player.palette_index).position.reshape(*frames.shape[:-2], 2)

@@ -19,7 +19,8 @@ from pacdream.evaluation.real_futures import Footage, Reality, observe
 from pacdream.evaluation.rollouts import measure_divergence, measure_dreams
 from pacdream.evaluation.scorecard import Reading, Scorecard
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
-from pacdream.metric.baselines import BLINK_PERIOD
+from pacdream.game.game import Game
+from pacdream.game.games import game_of
 from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.rollout.imagine import Sampler
 from pacdream.world_model.base import WorldModel
@@ -52,7 +53,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        least = {"seed": 0, "context": BLINK_PERIOD}
+        least = {"seed": 0}
         for name, value in asdict(self).items():
             if type(value) is not int or value < least.get(name, 1):
                 raise ValueError(f"{name}={value!r} must be a whole number of at least {least.get(name, 1)}")
@@ -86,30 +87,37 @@ def measure(
     """
     manifest = read_manifest(data.folder)
     check_model(model, data, manifest)
-    ms_pacman = "MsPacman" in str(manifest.settings.get("env", {}).get("id", ""))
+    game = game_of(manifest.settings.get("env", {}))
+    if settings.context < game.blink_period:
+        raise ValueError(
+            f"report.context={settings.context} must be at least {game.blink_period}, the steps after which what "
+            "blinks in this game looks the same again"
+        )
     draws = draw_episodes(len(data.split.val), settings.resamples, settings.seed)
     windows = held_out_windows(data, settings.context, settings.horizon, settings.num_windows)
     shown = evenly(len(windows.codes), settings.game_windows)
     filmed, moments = windows.pick(shown), windows.thinned(settings.control_moments)
     one = measure_one_step(
-        model, data, manifest, draws, settings.context, settings.num_worst, settings.batch_size, ms_pacman
+        model, data, manifest, draws, settings.context, settings.num_worst, settings.batch_size, game
     )
     real = observe(
-        data, manifest, windows, filmed, moments, settings.control_horizon, ms_pacman, settings.seed
+        data, manifest, windows, filmed, moments, settings.control_horizon, game, settings.seed
     )  # fmt: skip
-    dreams = measure_dreams(model, windows, real.continuations, data.train_codes(), sampler, draws, settings.batch_size)
+    dreams = measure_dreams(
+        model, windows, real.continuations, data.train_codes(), sampler, draws, settings.batch_size, game.blink_period
+    )
     figures: dict[str, Figure] = one.figures | dreams.figures
     figures |= measure_divergence(model, windows, dreams.imagined, draws, settings.batch_size, settings.seed)
     if real.crossroads:
-        figures |= measure_control(model, data.tokenizer, real.crossroads, draws, ms_pacman)
+        figures |= measure_control(model, data.tokenizer, real.crossroads, draws, game)
     dreamt = dreams.imagined[shown]
     screening = _screen(data, filmed, real.footage, dreamt)
-    figures |= measure_game(screening, real.footage, filmed.episode, manifest.rgb(), draws, ms_pacman)
+    figures |= measure_game(screening, real.footage, filmed.episode, manifest.rgb(), draws, game)
     card = Scorecard(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,
         measure_cost(model, data.codes.device),
-        _conditions(data, manifest, settings, real) | dict(about),
+        _conditions(data, manifest, settings, real, game) | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}
     return Measurement(card, samples, filmed, screening, dreamt, one.confusion, one.worst, manifest.rgb())
@@ -125,7 +133,9 @@ def _screen(data: LatentDataModule, filmed: Windows, footage: Footage, dreamt: T
     )
 
 
-def _conditions(data: LatentDataModule, manifest: Manifest, settings: Settings, real: Reality) -> dict[str, Any]:
+def _conditions(
+    data: LatentDataModule, manifest: Manifest, settings: Settings, real: Reality, game: Game
+) -> dict[str, Any]:
     """What the figures depend on beside the world model."""
     return {
         "seed": settings.seed,
@@ -135,6 +145,7 @@ def _conditions(data: LatentDataModule, manifest: Manifest, settings: Settings, 
         "held_out_episodes": len(data.split.val),
         "held_out": sha256_of(*(manifest.episodes[number].sha256 for number in data.split.val)),
         "directions": len(real.crossroads.actions) if real.crossroads else 0,
+        "sprites": [sprite.name for sprite in game.sprites],
         "action_names": list(manifest.action_names),
         "settings": asdict(settings),
     }

@@ -13,10 +13,10 @@ from torch import Tensor
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_cache import encode_episode
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.data.replay import Emulator
+from pacdream.data.replay import Branch, Emulator
 from pacdream.evaluation.windows import HeldOutEpisode, Windows, frames_of, held_out_episodes
 from pacdream.game.atari import SavedState
-from pacdream.game.ms_pacman import MS_PACMAN, sprite_positions
+from pacdream.game.game import Game, Sprite
 from pacdream.metric.control import NOWHERE, headings
 from pacdream.types import Episode
 
@@ -121,7 +121,7 @@ def observe(
     filmed: Windows,
     moments: Windows,
     control_horizon: int,
-    ms_pacman: bool,
+    game: Game,
     seed: int,
 ) -> Reality:
     """Read the held-out episodes once, and play them again to branch off.
@@ -133,10 +133,10 @@ def observe(
         filmed: those whose frames are wanted.
         moments: those from which every direction is held for ``control_horizon`` steps.
         control_horizon: see there.
-        ms_pacman: the console's memory is that of Ms. Pac-Man.
+        game: what is known of it.
         seed: of the emulator's sticky actions.
     """
-    branches = _Branches(data, manifest, windows, moments, control_horizon, ms_pacman, seed)
+    branches = _Branches(data, manifest, windows, moments, control_horizon, game, seed)
     frames, ram = [], []
     for item in track(held_out_episodes(data, manifest), "what else could happen", total=len(data.split.val)):
         steps = filmed.steps_of(item.rank)
@@ -158,12 +158,12 @@ class _Branches:
         windows: Windows,
         moments: Windows,
         control_horizon: int,
-        ms_pacman: bool,
+        game: Game,
         seed: int,
     ) -> None:
         """See ``observe``."""
         self._windows, self._moments = windows, moments
-        self._control_horizon, self._ms_pacman = control_horizon, ms_pacman
+        self._control_horizon, self._player = control_horizon, game.player
         self._encode, self._emulator = Encoder(data), _emulator(data.folder, manifest, seed)
         names = manifest.action_names
         self._actions = [names.index(name) for name in DIRECTIONS if name in names]
@@ -191,8 +191,7 @@ class _Branches:
         if step in self._moments.steps_of(item.rank) and len(self._actions) > 1:
             held = [emulator.branch(state, [action] * self._control_horizon) for action in self._actions]
             self._futures.append(torch.stack([self._encode(before, branch.frames) for branch in held]))
-            ends = [_heading(item.episode, step, branch.ram[-1], branch.lives[-1]) for branch in held]
-            self._headings.append(ends if self._ms_pacman else [NOWHERE] * len(ends))
+            self._headings.append([_heading(self._player, item.episode, step, branch) for branch in held])
 
     def continuations(self) -> Tensor | None:
         """Those of all windows, see ``Reality``."""
@@ -214,9 +213,8 @@ def _emulator(folder: Path, manifest: Manifest, seed: int) -> Emulator | None:
         return None
 
 
-def _heading(episode: Episode, step: int, ram: NDArray[np.uint8], lives: np.uint8) -> int:
-    """Where the player went between a frame and the memory ``ram`` (128,) later; nowhere if it lost a life."""
-    if lives != episode.lives[step]:
+def _heading(player: Sprite | None, episode: Episode, step: int, branch: Branch) -> int:
+    """Where the player went between a frame and the end of a branch; nowhere if it lost a life or is not known."""
+    if player is None or branch.lives[-1] != episode.lives[step]:
         return NOWHERE
-    moved = sprite_positions(ram, MS_PACMAN) - sprite_positions(episode.ram[step], MS_PACMAN)
-    return int(headings(moved))
+    return int(headings(player.positions(branch.ram[-1]) - player.positions(episode.ram[step])))

@@ -12,6 +12,7 @@ NOT_PERCENT = {
     "skill", "skill_area", "ece",
 }  # fmt: skip
 """Definitions that are not shown in percent."""
+NO_SPRITES = "Nothing is known of the sprites of this game: only its pixels are compared."
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from pacdream.metric.figures import DEFINITIONS
 from pacdream.report import page as html
 from pacdream.report import plots
 from pacdream.report.compare import COMPARED
-from pacdream.report.tables import all_tables, headline
+from pacdream.report.tables import NO_SPRITES, all_tables, headline
 from pacdream.report.wandb_log import log_report
 from pacdream.rollout.imagine import Sampler
 from pacdream.rollout.video import Film, write_strip, write_video
@@ -115,7 +115,7 @@ def headline_figures(card: Scorecard) -> dict[str, float]:
         figures[f"rollout/skill@{h}"] = card.at("open_loop/argmax/skill", h)
     figures["rollout/skill_area"] = card.scalar("open_loop/argmax/skill_area")
     figures["rollout/steps_until_half_skill"] = card.scalar("open_loop/argmax/steps_until_half_skill")
-    figures["game/ms_pacman_error@8"] = card.at("game/dream/ms_pacman/median", 8)
+    figures["game/player_error@8"] = card.at("game/dream/player/median", 8)
     last = len(card.figures["control/retrieval"].value) if "control/retrieval" in card.figures else 1
     figures["control/retrieval"] = card.at("control/retrieval", last)
     figures |= {f"control/{name}": card.scalar(f"control/{name}") for name in ("move", "move_chance")}
@@ -134,6 +134,8 @@ def print_tables(card: Scorecard) -> None:
         for row in table.rows:
             grid.add_row(*row)
         console.print(grid)
+    if not card.about["sprites"]:
+        console.print(NO_SPRITES)
     console.print(headline(card))
 
 
@@ -161,6 +163,7 @@ def _write_page(folder: Path, card: Scorecard) -> None:
     def picture(name: str) -> str:
         return html.picture(folder / f"{name}.png")
 
+    unknown = [] if card.about["sprites"] else [html.paragraph(NO_SPRITES)]
     below = "Real codes decoded above, dream below, wrong codes outlined."
     parts = [
         html.paragraph(headline(card), lead=True),
@@ -170,7 +173,7 @@ def _write_page(folder: Path, card: Scorecard) -> None:
         html.section("What changes, and how surprised is it?", picture("changed_codes"), shown("changes")),
         html.section("Dreams", html.paragraph(below), picture("dream")),
         *map(html.video, sorted(folder.glob("dream_*.mp4"))),
-        html.section("In the game's own space: whose error is it?", picture("game"), shown("game")),
+        html.section("In the game's own space: whose error is it?", picture("game"), *unknown, shown("game")),
         html.section("Does it listen?", picture("control"), shown("control")),
         html.section("Where and when", picture("positions"), shown("states")),
         *map(picture, ("calibration", "confusion")),
