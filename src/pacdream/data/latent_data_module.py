@@ -18,6 +18,8 @@ from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open
 from pacdream.data.memory import announce
 from pacdream.data.recording import Recording
 from pacdream.data.split import split_episodes
+from pacdream.game.game import Game
+from pacdream.game.games import game_of
 from pacdream.metric.copies import BestCopy, fit_best_copy
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import HeldOutBatch, LatentBatch
@@ -88,6 +90,11 @@ class LatentDataModule(ResumableDataModule):
         identity = identity_of(self.tokenizer, read_manifest(self.folder))
         return {"episodes": identity.episodes, "tokenizer": identity.tokenizer}
 
+    @property
+    def game(self) -> Game:
+        """What is known of the game that was recorded."""
+        return game_of(read_manifest(self.folder).settings.get("env", {}))
+
     def prepare_data(self) -> None:
         """Record what is missing and encode what is not cached, on the trainer's device."""
         if self.trainer is not None:
@@ -118,7 +125,9 @@ class LatentDataModule(ResumableDataModule):
 
     def val_dataloader(self) -> DataLoader[HeldOutBatch]:
         """Every step of the validation episodes once, in order, with all of the past that the model can use."""
-        return DataLoader(HeldOutSteps(self.held_out(), self.val_batch_size, *place(self.trainer)), batch_size=None, shuffle=False)
+        return DataLoader(
+            HeldOutSteps(self.held_out(), self.val_batch_size, *place(self.trainer)), batch_size=None, shuffle=False
+        )
 
     def windows(self, starts: Tensor, length: int) -> LatentBatch:
         """Windows of ``length`` steps that begin at these frames (B,)."""
@@ -143,7 +152,7 @@ class LatentDataModule(ResumableDataModule):
     def _fit_best_copy(self, horizon: int) -> BestCopy:
         """copy* as the training episodes choose it, or the held-out ones if there are no others."""
         episodes = (self.episode(number)[0] for number in self.split.train or self.split.val)
-        return fit_best_copy(episodes, self.tokenizer.grid_shape, horizon, self.blink_period)
+        return fit_best_copy(episodes, self.tokenizer.grid_shape, horizon, self.game.blink_period)
 
     @property
     def encode_batch(self) -> int:

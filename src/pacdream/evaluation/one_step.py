@@ -11,7 +11,6 @@ from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.states import rare_states
 from pacdream.evaluation.windows import held_out_episodes
-from pacdream.game.game import Game
 from pacdream.metric.code_score import CodeScore, PositionScore, code_counts, code_figures
 from pacdream.metric.episode_metric import EpisodeMetric, Estimate, Figure, prefixed, ratio
 from pacdream.metric.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
@@ -134,7 +133,6 @@ def measure_one_step(
     draws: Tensor,
     warmup: int,
     num_worst: int,
-    game: Game,
 ) -> OneStep:
     """Predict every held-out grid that has more than ``warmup`` before it, from all that the model can use of them.
 
@@ -143,7 +141,7 @@ def measure_one_step(
     """
     data.memory = model.memory
     held_out = data.held_out()
-    states = [rare_states(item.episode, game) for item in held_out_episodes(data, manifest)]
+    states = [rare_states(item.episode, data.game) for item in held_out_episodes(data, manifest)]
     in_state = [torch.from_numpy(np.stack(list(of_episode.values()), -1)) for of_episode in states]
     scores = _Scores(model, len(data.split.val), list(states[0]), num_worst)
     batches = held_out.batches(data.val_batch_size, warmup)

@@ -82,7 +82,7 @@ def measure_rollouts(
 def measure_baselines(
     windows: Windows, best_copy: BestCopy, train_codes: Tensor, codebook_size: int, draws: Tensor
 ) -> dict[str, Figure]:
-    """What the predictions of ``metric.copies`` score on the same windows; no unigram without training codes (N, h, w)."""
+    """What ``metric.copies`` score on the same windows; the unigram only if there are training codes (N, h, w)."""
     context = windows.context
     present = copy(windows.codes, context)
     guesses = {

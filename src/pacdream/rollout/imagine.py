@@ -11,6 +11,7 @@ from pacdream.rollout.step import Step, check_range, condition, predict
 from pacdream.types import Rollout
 from pacdream.world_model.base import Sample, WorldModel
 
+
 @torch.inference_mode()
 def imagine(
     model: WorldModel,
@@ -68,9 +69,7 @@ def open_loop(model: WorldModel, context: Tensor, actions: Tensor, sample: Sampl
         yield step
 
 
-def teacher_forced(
-    model: WorldModel, codes: Tensor, actions: Tensor, context: int, sample: Sample
-) -> Iterator[Step]:
+def teacher_forced(model: WorldModel, codes: Tensor, actions: Tensor, context: int, sample: Sample) -> Iterator[Step]:
     """The same steps, but each goes on from the real grid: codes (B, C + T, h, w), actions (B, C - 1 + T)."""
     state = condition(model, codes[:, :context], actions[:, : context - 1])
     for t in range(context - 1, actions.shape[1]):

@@ -56,7 +56,7 @@ class Categorical:
         return sample
 
     def _draw(self, logits: Tensor, uniform: Tensor) -> Tensor:
-        """Codes (...) of logits (..., K) and numbers (...) in [0, 1): where the cumulative distribution exceeds them."""
+        """Codes (...) of logits (..., K): where the cumulative distribution exceeds numbers (...) in [0, 1)."""
         logits = logits.double() / self.temperature
         if self.top_k is not None:
             values, codes = logits.topk(min(self.top_k, logits.shape[-1]))
