@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pacdream.rollout.actor import Actor
+from pacdream.policy.base import Policy
 from pacdream.rollout.sampler import Greedy
 from pacdream.types import Rollout
 from pacdream.world_model.base import WorldModel
@@ -33,7 +33,7 @@ def imagine(
     context: Tensor,
     actions: Tensor,
     sample: Sampler | None = None,
-    actor: Actor | None = None,
+    policy: Policy | None = None,
     horizon: int = 0,
 ) -> Rollout:
     """Imagine one future per row of the batch, without gradient.
@@ -43,7 +43,7 @@ def imagine(
         context: (B, C, h, w) real grids, the last being the present.
         actions: (B, C - 1 + N): the actions between the context's grids, then those of N imagined steps.
         sample: turns logits into codes; the most likely code if there is none.
-        actor: chooses the actions of ``horizon`` further steps, seeing the imagined codes.
+        policy: chooses the actions of ``horizon`` further steps, seeing the imagined codes; it has begun.
         horizon: see there.
 
     Returns:
@@ -52,7 +52,7 @@ def imagine(
     Raises:
         ValueError: an action or a code that the model does not have, or no step to imagine.
     """
-    steps = _unroll(model, context, actions, sample or Greedy(), None, actor, horizon)
+    steps = _unroll(model, context, actions, sample or Greedy(), None, policy, horizon)
     kept = [(step.codes, step.actions) for step in steps]  # without the logits, which are 1,000 times as large
     codes, taken = (torch.stack(part, 1) for part in zip(*kept, strict=True))
     return Rollout(codes, taken)
@@ -76,15 +76,15 @@ def _unroll(
     actions: Tensor,
     sample: Sampler,
     real: Tensor | None = None,
-    actor: Actor | None = None,
+    policy: Policy | None = None,
     horizon: int = 0,
 ) -> Iterator[Prediction]:
     """Show the model the context, then ask it step by step, showing it its own grids or the ``real`` ones."""
     _check_range("action", actions, model.num_actions)
     _check_range("code", context if real is None else real, model.codebook_size)
     length, given = context.shape[1], actions.shape[1]
-    if horizon and actor is None:
-        raise ValueError(f"nobody acts in the {horizon} further steps: give an actor")
+    if horizon and policy is None:
+        raise ValueError(f"horizon={horizon} further steps need a policy that chooses their actions")
     end = given + horizon
     if end < length:
         raise ValueError(f"{given} actions leave no step to imagine after a context of {length}")
@@ -94,7 +94,10 @@ def _unroll(
             codes = context[:, t]
         elif real is not None:
             codes = real[:, t]
-        action = actor(codes) if actor and t >= given else actions[:, t]
+        if policy is not None and t >= given:
+            action = torch.from_numpy(policy.act(codes)).to(codes.device)
+        else:
+            action = actions[:, t]
         output, state = model.step(codes, action, state)
         if t >= length - 1:
             codes = sample(output.logits)
