@@ -9,9 +9,9 @@ from torch import Tensor
 
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.game_space import Screening, decode, measure_control, measure_game
+from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.measure import Measurement, Settings, check_model, measure
-from pacdream.evaluation.real_futures import Crossroads, Footage, observe
+from pacdream.evaluation.real_futures import HeldDirections, RecordedFrames
 from pacdream.evaluation.windows import Windows, held_out_windows
 from pacdream.game.game import Game
 from pacdream.game.ms_pacman import MS_PACMAN
@@ -47,27 +47,29 @@ class Scene:
     """Windows, what they showed, and what the tokenizer makes of it."""
 
     windows: Windows
-    footage: Footage
+    recorded: RecordedFrames
     rgb: NDArray[np.uint8]
     reconstructed: NDArray[np.uint8]
     copied: NDArray[np.uint8]
 
     @property
     def real(self) -> NDArray[np.uint8]:
-        return self.footage.frames[:, 1:]
+        return self.recorded.frames[:, 1:]
 
     def figures(self, dreamt: NDArray[np.uint8], game: Game = MS_PACMAN) -> dict[str, Tensor]:
-        screening = Screening(self.real, self.reconstructed, dreamt, self.copied)
-        found = measure_game(screening, self.footage, self.windows.episode, self.rgb, DRAWS, game)
+        decoded = DecodedRollouts(self.real, self.reconstructed, dreamt, self.copied)
+        found = measure_game(decoded, self.recorded, self.windows.episode, self.rgb, DRAWS, game)
         return {name: figure.value for name, figure in found.items()}
 
 
 @pytest.fixture(scope="module")
 def scene(data: LatentDataModule, manifest: Manifest, windows: Windows) -> Scene:
     nothing = windows.pick(torch.arange(0))
-    footage = observe(data, replace(manifest, settings={}), windows, windows, nothing, HELD, MS_PACMAN, seed=0).footage
+    recorded = observe_real_futures(
+        data, replace(manifest, settings={}), windows, windows, nothing, HELD, MS_PACMAN, seed=0
+    ).recorded
     grids = (windows.target, windows.present[:, 0])
-    return Scene(windows, footage, manifest.rgb(), *(decode(data.tokenizer, codes, "decoding") for codes in grids))
+    return Scene(windows, recorded, manifest.rgb(), *(decode(data.tokenizer, codes, "decoding") for codes in grids))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +125,7 @@ def test_pixel_accuracy_is_that_of_a_naive_loop(scene: Scene) -> None:
     for t in range(HORIZON):
         shown = {"dream": dreamt[:, t], "tokenizer": scene.reconstructed[:, t], "copy": scene.copied}
         for name, pictures in shown.items():
-            right = (pictures == scene.footage.frames[:, t + 1]).mean()
+            right = (pictures == scene.recorded.frames[:, t + 1]).mean()
             assert float(found[f"game/{name}/pixel_accuracy"][t]) == pytest.approx(right)
 
 
@@ -131,7 +133,7 @@ def test_a_sprite_is_sought_where_the_memory_of_the_same_frame_has_it(scene: Sce
     found = scene.figures(scene.real)["game/real/player/median"]
     for t in range(HORIZON):
         seen = locate(scene.real[:, t], PLAYER.palette_index).position
-        distances = np.linalg.norm(seen - PLAYER.positions(scene.footage.ram[:, t + 1]), axis=1)
+        distances = np.linalg.norm(seen - PLAYER.positions(scene.recorded.ram[:, t + 1]), axis=1)
         ranked = np.sort(distances[~np.isnan(distances)])
         if len(ranked):
             assert abs(float(found[t]) - ranked[(len(ranked) - 1) // 2]) <= 0.25
@@ -151,7 +153,7 @@ def test_another_game_has_neither_sprites_nor_dots(scene: Scene) -> None:
     assert scene.figures(scene.reconstructed, game=Game()).keys() == wanted
 
 
-def crossroads(windows: Windows, rule: ScriptedWorldModel) -> Crossroads:
+def directions(windows: Windows, rule: ScriptedWorldModel) -> HeldDirections:
     """Moments whose futures follow a rule."""
     present = windows.present[:, 0]
     futures = []
@@ -161,42 +163,42 @@ def crossroads(windows: Windows, rule: ScriptedWorldModel) -> Crossroads:
             grids.append(rule.rule(grids[-1], torch.full((len(present),), action)))
         futures.append(torch.stack(grids[1:], 1))
     went = np.tile(np.arange(4), (len(present), 1))
-    return Crossroads(windows, ACTIONS, torch.stack(futures, 1), went)
+    return HeldDirections(windows, ACTIONS, torch.stack(futures, 1), went)
 
 
 @pytest.fixture(scope="module")
-def obedient(windows: Windows) -> Crossroads:
-    return crossroads(windows, ScriptedWorldModel(follow_action))
+def obedient(windows: Windows) -> HeldDirections:
+    return directions(windows, ScriptedWorldModel(follow_action))
 
 
-def control(model: WorldModel, tokenizer: Tokenizer, at: Crossroads, game: Game = MS_PACMAN) -> dict[str, Tensor]:
+def control(model: WorldModel, tokenizer: Tokenizer, at: HeldDirections, game: Game = MS_PACMAN) -> dict[str, Tensor]:
     found = measure_control(model, tokenizer, at, DRAWS, game)
     return {name.removeprefix("control/"): figure.value for name, figure in found.items()}
 
 
 @pytest.mark.parametrize("rule", [stand_still, count_up])
-def test_one_that_does_not_listen_is_at_chance(rule: object, tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_one_that_does_not_listen_is_at_chance(rule: object, tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     found = control(ScriptedWorldModel(rule), tokenizer, obedient)  # type: ignore[arg-type]
     assert found["retrieval"].tolist() == [0.25] * HELD
-    assert (found["fan_dream"] == 0).all()
+    assert (found["spread_imagined"] == 0).all()
     assert found["move"] == found["move_chance"]
 
 
-def test_one_that_obeys_is_as_good_as_the_game(tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_one_that_obeys_is_as_good_as_the_game(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     found = control(ScriptedWorldModel(follow_action), tokenizer, obedient)
     assert found["retrieval"].tolist() == found["retrieval_best"].tolist() == [1] * HELD
-    assert torch.equal(found["fan_dream"], found["fan_real"])
-    assert (found["fan_real"][0] == 1).all()
+    assert torch.equal(found["spread_imagined"], found["spread_real"])
+    assert (found["spread_real"][0] == 1).all()
     assert found["move"] == found["move_tokenizer"]
 
 
 def test_in_a_game_that_does_not_listen_none_can_be_better_than_chance(tokenizer: Tokenizer, windows: Windows) -> None:
-    found = control(ScriptedWorldModel(follow_action), tokenizer, crossroads(windows, ScriptedWorldModel(count_up)))
+    found = control(ScriptedWorldModel(follow_action), tokenizer, directions(windows, ScriptedWorldModel(count_up)))
     assert found["retrieval"].tolist() == found["retrieval_best"].tolist() == [0.25] * HELD
-    assert (found["fan_real"] == 0).all()
+    assert (found["spread_real"] == 0).all()
 
 
-def test_each_direction_is_held_after_the_real_context(tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_each_direction_is_held_after_the_real_context(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     model = ScriptedWorldModel(follow_action)
     control(model, tokenizer, obedient)
     assert model.steps_seen == list(range(CONTEXT - 1 + HELD))
@@ -206,7 +208,7 @@ def test_each_direction_is_held_after_the_real_context(tokenizer: Tokenizer, obe
     assert (seen[:, :, CONTEXT - 1 :] == torch.tensor(ACTIONS)[:, None]).all()
 
 
-def test_moments_without_an_outcome_do_not_count(tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_moments_without_an_outcome_do_not_count(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     lost = obedient.headings.copy()
     lost[:, 2] = NOWHERE
     found = control(ScriptedWorldModel(follow_action), tokenizer, replace(obedient, headings=lost))
@@ -249,14 +251,14 @@ def test_moves_are_told_by_where_the_player_is_at_the_end(
     middle = replace(windows, codes=torch.full_like(windows.codes, 8), actions=actions)
     up, right, left, down = 4, 1, 2, 3
     went = np.tile([up, right, left, down], (len(middle.codes), 1))
-    real = replace(crossroads(middle, ScriptedWorldModel(walk)), headings=went)
+    real = replace(directions(middle, ScriptedWorldModel(walk)), headings=went)
     found = control(ScriptedWorldModel(rule), Painter(), real)  # type: ignore[arg-type]
     assert (found["move"], found["move_chance"], found["move_tokenizer"]) == (move, chance, 1)
 
 
-def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     found = control(ScriptedWorldModel(follow_action), tokenizer, obedient, game=Game())
-    assert found.keys() == {"retrieval", "retrieval_best", "fan_dream", "fan_real"}
+    assert found.keys() == {"retrieval", "retrieval_best", "spread_imagined", "spread_real"}
 
 
 def test_the_same_seed_measures_the_same_numbers(latents: LatentDataModule, done: Measurement) -> None:
@@ -285,12 +287,12 @@ def test_intervals_are_intervals_and_shares_are_shares(done: Measurement) -> Non
 
 
 def test_the_decoded_windows_belong_together(done: Measurement, latents: LatentDataModule) -> None:
-    assert len(done.windows.codes) == len(done.dreamt_codes) == len(done.screening.real) == 2
-    assert np.array_equal(done.screening.reconstructed, decode(latents.tokenizer, done.windows.target, "again"))
-    assert np.array_equal(done.screening.dreamt, decode(latents.tokenizer, done.dreamt_codes, "again"))
+    assert len(done.windows.codes) == len(done.dreamt_codes) == len(done.decoded.real) == 2
+    assert np.array_equal(done.decoded.reconstructed, decode(latents.tokenizer, done.windows.target, "again"))
+    assert np.array_equal(done.decoded.dreamt, decode(latents.tokenizer, done.dreamt_codes, "again"))
     dreamt = imagine(untrained_gru(latents), done.windows.codes[:, :CONTEXT], done.windows.actions)
     assert torch.equal(done.dreamt_codes, dreamt.codes)
-    assert np.array_equal(done.screening.copied, decode(latents.tokenizer, done.windows.present[:, 0], "again"))
+    assert np.array_equal(done.decoded.copied, decode(latents.tokenizer, done.windows.present[:, 0], "again"))
 
 
 def test_the_measurement_says_what_it_measured(done: Measurement, manifest: Manifest) -> None:

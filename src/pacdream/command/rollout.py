@@ -38,7 +38,7 @@ def rollout(config: DictConfig) -> None:
     model = run.model(data.codes.device)
     manifest = read_manifest(data.folder)
     check_model(model, data, manifest)
-    windows = held_out_windows(data, config.context, config.horizon, config.dreams)
+    windows = held_out_windows(data, config.context, config.horizon, config.dreams, config.context - 1)
     policy = build(config.policy)
     if recorded := isinstance(policy, RecordedPolicy):
         policy = RecordedPolicy(windows.actions[:, config.context - 1 :].cpu().numpy())

@@ -31,8 +31,8 @@ DEFINITIONS = {
     "retrieval": "share of held directions whose dream is nearest, in codes, to the real future of the same direction; "
     "one in their number for a dream that does not listen",
     "retrieval_best": "the same for the real futures themselves, some of which are equal (walls)",
-    "fan_dream": "share of codes in which the dreams of two directions differ",
-    "fan_real": "share of codes in which the real futures of two directions differ",
+    "spread_imagined": "share of codes in which the dreams of two directions differ",
+    "spread_real": "share of codes in which the real futures of two directions differ",
     "move": "share of held directions after which the imagined player has gone where the real one has",
     "move_chance": "the same with the directions exchanged: what a dream that does not listen scores",
     "move_tokenizer": "the same for the decoded real codes: what the tokenizer allows",

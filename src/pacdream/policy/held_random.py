@@ -32,7 +32,7 @@ class HeldRandomPolicy:
 
     def act(self, observation: Any) -> Actions:
         """Go on with the held action, or draw another, in each row."""
-        for row in np.flatnonzero(self._left == 0):
+        for row in np.flatnonzero(self._left == 0).tolist():
             self._actions[row] = self._rngs[row].integers(self._count)
             self._left[row] = self._rngs[row].integers(1, self.max_hold + 1)
         self._left -= 1

@@ -30,7 +30,9 @@ class RecordedPolicy:
             ValueError: there are no recorded actions to repeat.
         """
         if self._recorded is None:
-            raise ValueError("policy=recorded repeats actions and has none here: choose random, held_random or lookahead")
+            raise ValueError(
+                "policy=recorded repeats actions and has none here: choose random, held_random or lookahead"
+            )
         self._step = 0
 
     def act(self, observation: Any) -> Actions:

@@ -106,8 +106,8 @@ def plot_control(path: Path, card: Scorecard) -> None:
     if directions := card.about.get("directions"):
         retrieval.axhline(1 / directions, color="k", linestyle="--", linewidth=1, label="does not listen")
     retrieval.set(title="own future nearest", xlabel="steps held", ylim=(0, 1))
-    _line(fan, card, "control/fan_dream", "dream", "C0-")
-    _line(fan, card, "control/fan_real", "real", "k:")
+    _line(fan, card, "control/spread_imagined", "dream", "C0-")
+    _line(fan, card, "control/spread_real", "real", "k:")
     fan.set(title="codes that differ between directions", xlabel="steps held", ylim=(0, None))
     _line(divergence, card, "control/divergence", "codes changed by other actions", "C0-")
     divergence.set(title="true against exchanged actions", xlabel="imagined steps", ylim=(0, None))

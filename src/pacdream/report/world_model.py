@@ -15,15 +15,16 @@ from pacdream.core.checkpoints import load_model, weights_sha256, write_tensors
 from pacdream.core.files import atomic_path
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.game_space import decode
-from pacdream.evaluation.measure import Measurement, Settings, measure
+from pacdream.evaluation.measure import Measurement, measure
 from pacdream.evaluation.scorecard import Scorecard, write_scorecard
+from pacdream.evaluation.settings import Settings
 from pacdream.metric.figures import DEFINITIONS
 from pacdream.report import page as html
 from pacdream.report import plots
 from pacdream.report.compare import COMPARED
 from pacdream.report.tables import NO_SPRITES, all_tables, headline
 from pacdream.report.wandb_log import log_report
-from pacdream.rollout.imagine import Sampler
+from pacdream.rollout.sampler import Sampler
 from pacdream.rollout.video import Film, write_strip, write_video
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
@@ -80,7 +81,7 @@ class WorldModelReport:
         plots.plot_confusion(folder / "confusion.png", done.confusion.numpy())
         plots.plot_curves(folder / "curves.png", metrics)
         _draw_worst(folder, done, tokenizer)
-        count = len(done.dreamt_codes)
+        count = len(done.imagined)
         # The middles of as many equal parts.
         for i, row in enumerate((np.arange(videos := min(self.num_videos, count)) + 0.5) * count // videos):
             film = film_of(done, int(row), card.about["action_names"])
@@ -91,13 +92,13 @@ class WorldModelReport:
 
 def film_of(done: Measurement, row: int, action_names: Sequence[str]) -> Film:
     """One of the decoded windows as a film."""
-    windows, screening = done.windows, done.screening
+    windows, decoded = done.windows, done.decoded
     actions = windows.actions[row, windows.context - 1 :].tolist()
     return Film(
-        real=done.rgb[screening.real[row]],
-        reconstructed=done.rgb[screening.reconstructed[row]],
-        dreamt=done.rgb[screening.dreamt[row]],
-        wrong=(done.dreamt_codes[row] != windows.target[row]).cpu().numpy(),
+        real=done.rgb[decoded.real[row]],
+        reconstructed=done.rgb[decoded.reconstructed[row]],
+        dreamt=done.rgb[decoded.dreamt[row]],
+        wrong=(done.imagined[row] != windows.target[row]).cpu().numpy(),
         actions=[action_names[action] for action in actions],
     )
 

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-
 from pacdream.metric.baselines import copy, phase_copy, unigram
+from torch import Tensor
 
 CONTEXT, HORIZON = 4, 9
 
