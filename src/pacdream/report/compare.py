@@ -16,8 +16,8 @@ from torch import Tensor
 
 from pacdream.core.files import atomic_path
 from pacdream.evaluation.scorecard import Reading, Scorecard, read_scorecard
-from pacdream.report import page as html
 from pacdream.report import plots
+from pacdream.report.page import write_page
 from pacdream.report.tables import Table, cell
 
 log = logging.getLogger(__name__)
@@ -69,12 +69,14 @@ def compare(runs: Sequence[Path], folder: Path) -> Table:
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(folder / "compare.csv", measured)
     plots.plot_comparison(folder / "compare.png", {run.name: run.card for run in measured}, PLOTTED)
-    page = [
-        *map(html.paragraph, [_LEGEND, *notes]),
-        html.table(table.header, table.rows),
-        html.picture(folder / "compare.png"),
-    ]
-    html.write_page(folder / "compare.html", table.title, page)
+    write_page(
+        folder / "compare.html",
+        "comparison",
+        title=table.title,
+        notes=[_LEGEND, *notes],
+        comparison=table,
+        plot=folder / "compare.png",
+    )
     _print(table, notes)
     return table
 

@@ -18,9 +18,9 @@ from pacdream.evaluation.game_space import decode
 from pacdream.evaluation.measure import Measurement, Settings, measure
 from pacdream.evaluation.scorecard import Scorecard, write_scorecard
 from pacdream.metric.figures import DEFINITIONS
-from pacdream.report import page as html
 from pacdream.report import plots
 from pacdream.report.compare import COMPARED
+from pacdream.report.page import write_page
 from pacdream.report.tables import all_tables, headline
 from pacdream.report.wandb_log import log_report
 from pacdream.rollout.imagine import Sampler
@@ -153,32 +153,15 @@ def _draw_worst(folder: Path, done: Measurement, tokenizer: Tokenizer) -> None:
 
 
 def _write_page(folder: Path, card: Scorecard) -> None:
-    tables = all_tables(card)
-
-    def shown(key: str) -> str:
-        return html.paragraph(tables[key].title) + html.table(tables[key].header, tables[key].rows)
-
-    def picture(name: str) -> str:
-        return html.picture(folder / f"{name}.png")
-
-    below = "Real codes decoded above, dream below, wrong codes outlined."
-    parts = [
-        html.paragraph(headline(card), lead=True),
-        html.paragraph("Intervals are 95 % and come from resampling whole episodes."),
-        html.section("Better than copying, by how much, for how long?", picture("accuracy_by_horizon")),
-        *map(shown, ("accuracy", "skill")),
-        html.section("What changes, and how surprised is it?", picture("changed_codes"), shown("changes")),
-        html.section("Dreams", html.paragraph(below), picture("dream")),
-        *map(html.video, sorted(folder.glob("dream_*.mp4"))),
-        html.section("In the game's own space: whose error is it?", picture("game"), shown("game")),
-        html.section("Does it listen?", picture("control"), shown("control")),
-        html.section("Where and when", picture("positions"), shown("states")),
-        *map(picture, ("calibration", "confusion")),
-        html.section("Worst predictions, one step", html.paragraph("Before, after, predicted; decoded from codes.")),
-        *map(html.picture, sorted(folder.glob("worst_*.png"))),
-        html.section("Cost", shown("cost")),
-        html.section("Training", picture("curves")),
-        html.section("What the words mean", html.table(["figure", "definition"], list(DEFINITIONS.items()))),
-        html.section("About", html.table(["", ""], [[k, json.dumps(v)] for k, v in card.about.items()])),
-    ]
-    html.write_page(folder / "report.html", f"Scorecard of {card.about['checkpoint']}", parts)
+    write_page(
+        folder / "report.html",
+        "world_model",
+        title=f"Scorecard of {card.about['checkpoint']}",
+        headline=headline(card),
+        tables=all_tables(card),
+        pictures={path.stem: path for path in folder.glob("*.png")},
+        videos=sorted(folder.glob("dream_*.mp4")),
+        worst=sorted(folder.glob("worst_*.png")),
+        definitions=DEFINITIONS,
+        about=[(name, json.dumps(value)) for name, value in card.about.items()],
+    )
