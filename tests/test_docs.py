@@ -77,7 +77,9 @@ def attention_config(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"hydra.searchpath=[file://{folder}]"
 
 
-@pytest.mark.parametrize(("root", "overrides"), HYDRA_COMMANDS, ids=lambda part: part if isinstance(part, str) else " ".join(part) or "-")
+@pytest.mark.parametrize(
+    ("root", "overrides"), HYDRA_COMMANDS, ids=lambda part: part if isinstance(part, str) else " ".join(part) or "-"
+)
 def test_every_command_composes(root: str, overrides: tuple[str, ...], attention_config: str) -> None:
     new = [attention_config] if "world_model=attention" in overrides else []
     assert compose_config(root, [*overrides, *new])

@@ -13,6 +13,10 @@ def code_counts(predicted: Tensor, present: Tensor, target: Tensor) -> Tensor:
     """Counts (..., 5) over the positions of grids (..., h, w): all, right, changed, changed and right, claimed.
 
     A code has changed where ``target`` differs from ``present``; a change is claimed where ``predicted`` does.
+
+    >>> present, target, predicted = torch.tensor([[[1, 2, 3]], [[1, 5, 6]], [[1, 5, 3]]])
+    >>> code_counts(predicted, present, target)
+    tensor([3, 2, 2, 1, 1])
     """
     right, changed = predicted == target, target != present
     counted = (torch.ones_like(right), right, changed, changed & right, predicted != present)
@@ -24,6 +28,10 @@ def code_figures(counts: Tensor) -> dict[str, Estimate]:
 
     A change that is claimed and right is a true positive, a claimed and wrong one a false positive, a missed or wrongly
     predicted one a false negative.
+
+    >>> figures = code_figures(torch.tensor([35.0, 25.0, 12.0, 3.0, 4.0]))
+    >>> {name: round(float(figure.value), 2) for name, figure in figures.items()}
+    {'accuracy': 0.71, 'unchanged_accuracy': 0.96, 'changed_recall': 0.25, 'changed_precision': 0.75, 'changed_f1': 0.38}
     """
     total, right, changed, hits, claimed = counts.unbind(-1)
     return {

@@ -11,7 +11,12 @@ BINS = 15
 
 
 def bits_per_frame(logits: Tensor, target: Tensor) -> Tensor:
-    """Negative log-likelihood in bits of whole grids, (...): logits (..., h, w, K), codes (..., h, w)."""
+    """Negative log-likelihood in bits of whole grids, (...): logits (..., h, w, K), codes (..., h, w).
+
+    >>> guess = torch.zeros(7, 5, 256)  # all 256 codes are equally likely: 8 bits for each of 35 positions
+    >>> bits_per_frame(guess, torch.zeros(7, 5, dtype=torch.int64))
+    tensor(280.)
+    """
     nats = -logits.float().log_softmax(-1).gather(-1, target[..., None]).squeeze(-1)
     return nats.flatten(-2).sum(-1) / math.log(2)
 

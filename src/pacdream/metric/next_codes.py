@@ -11,6 +11,10 @@ def count_correct(predicted: Tensor, present: Tensor, target: Tensor) -> Tensor:
     """Counts (5,) int64 over code grids of equal shape: all, right, copied right, changed, changed and right.
 
     ``present`` is the grid before the step, ``target`` the grid after it; a code has changed where they differ.
+
+    >>> present, target, predicted = torch.tensor([[[1, 2, 3]], [[1, 5, 6]], [[1, 5, 3]]])
+    >>> count_correct(predicted, present, target)  # 2 of 3 are right, 1 of the 2 that change
+    tensor([3, 2, 1, 2, 1])
     """
     right, changed = predicted == target, present != target
     counted = (torch.ones_like(right), right, ~changed, changed, changed & right)
@@ -18,7 +22,11 @@ def count_correct(predicted: Tensor, present: Tensor, target: Tensor) -> Tensor:
 
 
 def skill(accuracy: Tensor, copy_accuracy: Tensor, ceiling: float = 1.0) -> Tensor:
-    """``(accuracy - copy) / (ceiling - copy)``: 0 copies, 1 reaches the ceiling, below 0 is worse than copying."""
+    """``(accuracy - copy) / (ceiling - copy)``: 0 copies, 1 reaches the ceiling, below 0 is worse than copying.
+
+    >>> skill(torch.tensor(0.9), torch.tensor(0.8))  # half of what copying gets wrong is right
+    tensor(0.5000)
+    """
     return (accuracy - copy_accuracy) / (ceiling - copy_accuracy).clamp(min=1e-9)
 
 
