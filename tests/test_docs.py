@@ -4,12 +4,12 @@ import doctest
 import importlib
 import re
 import sys
+import tomllib
 import types
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import tomllib
 import torch
 
 import pacdream.world_model
@@ -26,6 +26,10 @@ HYDRA_COMMANDS = sorted({command for page in PAGES for command in hydra_commands
 
 def of_page(path: Path) -> str:
     return path.name
+
+
+def name_of(part: str | tuple[str, ...]) -> str:
+    return part if isinstance(part, str) else " ".join(part) or "-"
 
 
 def test_the_readme_is_short() -> None:
@@ -77,9 +81,7 @@ def attention_config(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"hydra.searchpath=[file://{folder}]"
 
 
-@pytest.mark.parametrize(
-    ("root", "overrides"), HYDRA_COMMANDS, ids=lambda part: part if isinstance(part, str) else " ".join(part) or "-"
-)
+@pytest.mark.parametrize(("root", "overrides"), HYDRA_COMMANDS, ids=name_of)
 def test_every_command_composes(root: str, overrides: tuple[str, ...], attention_config: str) -> None:
     new = [attention_config] if "world_model=attention" in overrides else []
     assert compose_config(root, [*overrides, *new])
