@@ -8,7 +8,7 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.evaluation.measure import Settings
+from pacdream.evaluation.settings import Settings
 from pacdream.report.world_model import WorldModelReport
 from tests.conftest import ROOT, compose_config
 

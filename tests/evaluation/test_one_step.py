@@ -12,6 +12,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.split import EpisodeSplit
 from pacdream.evaluation.one_step import OneStep, measure_one_step, tiles
 from pacdream.evaluation.windows import held_out_episodes
+from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.world_model.base import WorldModel
 from tests.conftest import STEPS
@@ -48,7 +49,7 @@ def with_lengths(data: LatentDataModule, frames: list[int]) -> LatentDataModule:
 def measured(
     model: WorldModel, data: LatentDataModule, manifest: Manifest, num_worst: int = 3, batch_size: int = 2
 ) -> OneStep:
-    return measure_one_step(model, data, manifest, DRAWS, CONTEXT, num_worst, batch_size, ms_pacman=True)
+    return measure_one_step(model, data, manifest, DRAWS, CONTEXT, num_worst, batch_size, MS_PACMAN)
 
 
 def steps(data: LatentDataModule) -> list[tuple[int, int, Tensor, Tensor, Tensor]]:
@@ -229,4 +230,4 @@ def test_one_that_believes_in_nothing_pays_four_bits_per_code(data: LatentDataMo
 
 def test_episodes_without_a_grid_after_the_context_are_refused(data: LatentDataModule, manifest: Manifest) -> None:
     with pytest.raises(ValueError, match=r"no held-out episode has more than report\.context=200 frames"):
-        measure_one_step(UniformWorldModel(), data, manifest, DRAWS, 200, 1, 2, ms_pacman=True)
+        measure_one_step(UniformWorldModel(), data, manifest, DRAWS, 200, 1, 2, MS_PACMAN)

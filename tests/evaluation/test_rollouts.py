@@ -2,12 +2,12 @@ import math
 
 import pytest
 import torch
+from pacdream.metric.baselines import copy, phase_copy
 from torch import Tensor
 
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.rollouts import measure_divergence, measure_dreams
+from pacdream.evaluation.rollouts import measure_divergence, measure_rollouts
 from pacdream.evaluation.windows import Windows, held_out_windows
-from pacdream.metric.baselines import copy, phase_copy
 from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.rollout.imagine import Sampler
 from pacdream.rollout.sampler import Categorical, Greedy
@@ -58,7 +58,7 @@ def dreamt(
     batch_size: int = 5,
 ) -> dict[str, Figure]:
     train_codes = windows.codes[:3].flatten(0, 1)
-    done = measure_dreams(model, windows, continuations, train_codes, sampler or Greedy(), DRAWS, batch_size)
+    done = measure_rollouts(model, windows, continuations, train_codes, sampler or Greedy(), DRAWS, batch_size, 4)
     return done.figures
 
 
@@ -90,7 +90,7 @@ def by_horizon(grids: Tensor, target: Tensor) -> Tensor:
 
 def test_baselines_are_those_of_a_naive_loop(of_gru: dict[str, Figure], windows: Windows) -> None:
     copied = by_horizon(copy(windows.codes, CONTEXT), windows.target)
-    phase_copied = by_horizon(phase_copy(windows.codes, CONTEXT), windows.target)
+    phase_copied = by_horizon(phase_copy(windows.codes, CONTEXT, 4), windows.target)
     ceiling = by_horizon(another_future(windows), windows.target)
     torch.testing.assert_close(of_gru["baseline/copy"].value, copied)
     torch.testing.assert_close(of_gru["baseline/phase_copy"].value, phase_copied)
@@ -215,7 +215,7 @@ def test_what_is_teacher_forced_is_asked_for_once_for_both_samplers(windows: Win
 def test_the_greedy_dreams_are_handed_on(windows: Windows) -> None:
     train_codes = windows.codes[:0].flatten(0, 1)
     sampler = Categorical(temperature=1.0, top_k=None, seed=0)
-    done = measure_dreams(UniformWorldModel(), windows, None, train_codes, sampler, DRAWS, 5)
+    done = measure_rollouts(UniformWorldModel(), windows, None, train_codes, sampler, DRAWS, 5, 4)
     assert torch.equal(done.imagined, torch.zeros_like(windows.target))
     assert "baseline/unigram" not in done.figures
 
@@ -228,7 +228,7 @@ def test_dreams_that_see_less_than_the_blinking_are_refused(windows: Windows) ->
 
 def divergence(model: WorldModel, windows: Windows, batch_size: int = 5, seed: int = 0) -> dict[str, Tensor]:
     train_codes = windows.codes[:0].flatten(0, 1)
-    imagined = measure_dreams(model, windows, None, train_codes, Greedy(), DRAWS, batch_size).imagined
+    imagined = measure_rollouts(model, windows, None, train_codes, Greedy(), DRAWS, batch_size, 4).imagined
     figures = measure_divergence(model, windows, imagined, DRAWS, batch_size, seed)
     return {name: figure.value for name, figure in figures.items()}
 

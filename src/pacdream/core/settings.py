@@ -6,10 +6,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.core.files import reading
+from pacdream.core.instantiate import current_targets
 
 
 def read_settings(path: Path, remedy: str) -> DictConfig:
-    """Settings that a run keeps as YAML.
+    """Settings that a run keeps as YAML; what has moved since it was written is named as it is now.
 
     Raises:
         ValueError: the file is damaged; ``remedy`` tells what to do.
@@ -18,7 +19,7 @@ def read_settings(path: Path, remedy: str) -> DictConfig:
         found = OmegaConf.load(path)
         if not isinstance(found, DictConfig) or not found:
             raise ValueError("it holds no settings")
-        return found
+        return OmegaConf.create(current_targets(OmegaConf.to_container(found, resolve=False)))
 
 
 def differences(was: dict[str, Any], now: dict[str, Any]) -> list[str]:

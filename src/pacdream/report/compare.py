@@ -31,7 +31,7 @@ COMPARED: dict[str, tuple[str, int | None]] = {
     "skill@8": ("open_loop/argmax/skill", 8),
     "skill area": ("open_loop/argmax/skill_area", None),
     "codes@8 %": ("open_loop/argmax/accuracy", 8),
-    "player px@8": ("game/dream/ms_pacman/median", 8),
+    "player px@8": ("game/dream/player/median", 8),
     "pixels@8 %": ("game/dream/pixel_accuracy", 8),
     "moves %": ("control/move", None),
 }

@@ -12,6 +12,7 @@ NOT_PERCENT = {
     "skill", "skill_area", "ece",
 }  # fmt: skip
 """Definitions that are not shown in percent."""
+NO_SPRITES = "Nothing is known of the sprites of this game: only its pixels are compared."
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ def _control_names() -> list[tuple[str, str]]:
     return [
         ("dream nearest to its own direction's future", "control/retrieval"),
         ("the same for the real futures", "control/retrieval_best"),
-        ("codes that differ between directions: dream", "control/fan_dream"),
-        ("codes that differ between directions: real", "control/fan_real"),
+        ("codes that differ between directions: dream", "control/spread_imagined"),
+        ("codes that differ between directions: real", "control/spread_real"),
         ("codes changed by exchanged actions", "control/divergence"),
         ("accuracy with exchanged actions", "control/shuffled_accuracy"),
     ]

@@ -17,7 +17,7 @@ BY_HORIZON = {
     "open_loop/copy_star": "baseline/copy_star",
     "open_loop/ceiling": "baseline/ceiling",
     "open_loop/pixel_accuracy": "game/dream/pixel_accuracy",
-    "open_loop/ms_pacman_error": "game/dream/ms_pacman/median",
+    "open_loop/player_error": "game/dream/player/median",
     "open_loop/divergence": "control/divergence",
 }
 """What is plotted over the axis ``horizon``."""

@@ -15,15 +15,16 @@ from pacdream.core.checkpoints import load_model, weights_sha256, write_tensors
 from pacdream.core.files import atomic_path
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.game_space import decode
-from pacdream.evaluation.measure import Measurement, Settings, measure
+from pacdream.evaluation.measure import Measurement, measure
 from pacdream.evaluation.scorecard import Scorecard, write_scorecard
+from pacdream.evaluation.settings import Settings
 from pacdream.metric.figures import DEFINITIONS
 from pacdream.report import page as html
 from pacdream.report import plots
 from pacdream.report.compare import COMPARED
-from pacdream.report.tables import all_tables, headline
+from pacdream.report.tables import NO_SPRITES, all_tables, headline
 from pacdream.report.wandb_log import log_report
-from pacdream.rollout.imagine import Sampler
+from pacdream.rollout.sampler import Sampler
 from pacdream.rollout.video import Film, write_strip, write_video
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
@@ -80,7 +81,7 @@ class WorldModelReport:
         plots.plot_confusion(folder / "confusion.png", done.confusion.numpy())
         plots.plot_curves(folder / "curves.png", metrics)
         _draw_worst(folder, done, tokenizer)
-        count = len(done.dreamt_codes)
+        count = len(done.imagined)
         # The middles of as many equal parts.
         for i, row in enumerate((np.arange(videos := min(self.num_videos, count)) + 0.5) * count // videos):
             film = film_of(done, int(row), card.about["action_names"])
@@ -91,13 +92,13 @@ class WorldModelReport:
 
 def film_of(done: Measurement, row: int, action_names: Sequence[str]) -> Film:
     """One of the decoded windows as a film."""
-    windows, screening = done.windows, done.screening
+    windows, decoded = done.windows, done.decoded
     actions = windows.actions[row, windows.context - 1 :].tolist()
     return Film(
-        real=done.rgb[screening.real[row]],
-        reconstructed=done.rgb[screening.reconstructed[row]],
-        dreamt=done.rgb[screening.dreamt[row]],
-        wrong=(done.dreamt_codes[row] != windows.target[row]).cpu().numpy(),
+        real=done.rgb[decoded.real[row]],
+        reconstructed=done.rgb[decoded.reconstructed[row]],
+        dreamt=done.rgb[decoded.dreamt[row]],
+        wrong=(done.imagined[row] != windows.target[row]).cpu().numpy(),
         actions=[action_names[action] for action in actions],
     )
 
@@ -115,7 +116,7 @@ def headline_figures(card: Scorecard) -> dict[str, float]:
         figures[f"rollout/skill@{h}"] = card.at("open_loop/argmax/skill", h)
     figures["rollout/skill_area"] = card.scalar("open_loop/argmax/skill_area")
     figures["rollout/steps_until_half_skill"] = card.scalar("open_loop/argmax/steps_until_half_skill")
-    figures["game/ms_pacman_error@8"] = card.at("game/dream/ms_pacman/median", 8)
+    figures["game/player_error@8"] = card.at("game/dream/player/median", 8)
     last = len(card.figures["control/retrieval"].value) if "control/retrieval" in card.figures else 1
     figures["control/retrieval"] = card.at("control/retrieval", last)
     figures |= {f"control/{name}": card.scalar(f"control/{name}") for name in ("move", "move_chance")}
@@ -134,6 +135,8 @@ def print_tables(card: Scorecard) -> None:
         for row in table.rows:
             grid.add_row(*row)
         console.print(grid)
+    if not card.about["sprites"]:
+        console.print(NO_SPRITES)
     console.print(headline(card))
 
 
@@ -161,6 +164,7 @@ def _write_page(folder: Path, card: Scorecard) -> None:
     def picture(name: str) -> str:
         return html.picture(folder / f"{name}.png")
 
+    unknown = [] if card.about["sprites"] else [html.paragraph(NO_SPRITES)]
     below = "Real codes decoded above, dream below, wrong codes outlined."
     parts = [
         html.paragraph(headline(card), lead=True),
@@ -170,7 +174,7 @@ def _write_page(folder: Path, card: Scorecard) -> None:
         html.section("What changes, and how surprised is it?", picture("changed_codes"), shown("changes")),
         html.section("Dreams", html.paragraph(below), picture("dream")),
         *map(html.video, sorted(folder.glob("dream_*.mp4"))),
-        html.section("In the game's own space: whose error is it?", picture("game"), shown("game")),
+        html.section("In the game's own space: whose error is it?", picture("game"), *unknown, shown("game")),
         html.section("Does it listen?", picture("control"), shown("control")),
         html.section("Where and when", picture("positions"), shown("states")),
         *map(picture, ("calibration", "confusion")),

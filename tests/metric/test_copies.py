@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-
 from pacdream.metric.baselines import copy, phase_copy, unigram
+from torch import Tensor
 
 CONTEXT, HORIZON = 4, 9
 
@@ -21,28 +20,33 @@ def test_copy_repeats_the_last_seen_grid(numbered: Tensor) -> None:
 
 
 def test_phase_copy_goes_back_by_whole_periods_to_a_seen_grid(numbered: Tensor) -> None:
-    assert phase_copy(numbered, CONTEXT)[0, :, 0, 0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0]
+    assert phase_copy(numbered, CONTEXT, 4)[0, :, 0, 0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0]
 
 
 @pytest.mark.parametrize("context", [4, 5, 6, 7])
-def test_phase_copy_equals_a_naive_loop(context: int) -> None:
+@pytest.mark.parametrize("period", [1, 3, 4])
+def test_phase_copy_equals_a_naive_loop(context: int, period: int) -> None:
     codes = torch.randint(16, (3, context + HORIZON, 7, 5))
-    copied = phase_copy(codes, context)
+    copied = phase_copy(codes, context, period)
     for h in range(1, HORIZON + 1):
         source = context - 1 + h
         while source >= context:
-            source -= 4
+            source -= period
         assert torch.equal(copied[:, h - 1], codes[:, source])
 
 
 def test_phase_copy_is_right_about_anything_that_blinks(numbered: Tensor) -> None:
     blinking = numbered % 4
-    assert torch.equal(phase_copy(blinking, CONTEXT), blinking[:, CONTEXT:])
+    assert torch.equal(phase_copy(blinking, CONTEXT, 4), blinking[:, CONTEXT:])
 
 
 def test_phase_copy_of_less_than_a_period_is_refused(numbered: Tensor) -> None:
     with pytest.raises(ValueError, match="needs 4 seen grids, not 3"):
-        phase_copy(numbered, 3)
+        phase_copy(numbered, 3, 4)
+
+
+def test_where_nothing_blinks_a_phase_copy_is_a_copy(numbered: Tensor) -> None:
+    assert torch.equal(phase_copy(numbered, CONTEXT, 1), copy(numbered, CONTEXT))
 
 
 def test_unigram_equals_a_naive_loop() -> None:
