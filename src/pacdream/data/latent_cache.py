@@ -174,9 +174,7 @@ def code_dtype(codebook_size: int) -> torch.dtype:
         ValueError: there are more than 65,536.
     """
     if codebook_size > 2**16:
-        raise ValueError(
-            f"a codebook of {codebook_size} codes does not fit the latent cache, which holds 65536"
-        )
+        raise ValueError(f"a codebook of {codebook_size} codes does not fit the latent cache, which holds 65536")
     return torch.uint8 if codebook_size <= 2**8 else torch.uint16
 
 
