@@ -4,6 +4,8 @@ Reads one JSON object per line: ``{"argv", "cwd", "log"}`` starts a command in a
 process id; ``{"poll": pid}`` answers its exit code, nothing while it runs. Ends with its input, not its commands.
 """
 
+import atexit
+import gc
 import json
 import os
 import runpy
@@ -11,20 +13,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+exit_code = 1
+"""Of an exception that is not caught."""
+
+
+@atexit.register  # the first, and so the last that is called
+def leave() -> None:
+    """End without taking apart all that was imported, which takes longer than most commands."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
 from hydra.core.plugins import Plugins
 
 sys.path.insert(1, str(Path(__file__).parents[2]))
 
-import pacdream.callback.random_state
-import pacdream.callback.safe_stop
-import pacdream.command.entry_point
-import pacdream.command.train
-import pacdream.data.latent_data_module
-import pacdream.sweep.callback
-import pacdream.sweep.summarize
-import pacdream.tokenizer.vqvae
-import pacdream.world_model.gru
-import pacdream.world_model.module
 import tests.survival.tiny_training  # noqa: F401 - all of these are only waited for
 
 
@@ -53,10 +57,18 @@ def become(argv: list[str], cwd: str, log: str) -> None:
     for number in (1, 2):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.argv, sys.path[0] = argv, str(Path(cwd, argv[0]).parent)
-    runpy.run_path(argv[0], run_name="__main__")
+    global exit_code
+    try:
+        runpy.run_path(argv[0], run_name="__main__")
+        exit_code = 0
+    except SystemExit as exit_:
+        exit_code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        raise
 
 
 if __name__ == "__main__":
+    gc.collect()
+    gc.freeze()
     Plugins.instance()  # Hydra looks for them in every package
     if (found := serve()) is not None:
         become(**found)
