@@ -1,7 +1,7 @@
-"""``python killed.py <n> <script> <arguments>`` runs a script and kills it right before it changes a file the n-th time.
+"""``python killed.py <n> <script> <arguments>``: a script that is killed right before it changes a file the n-th time.
 
-All that a run reads when it goes on is written by renaming a temporary file or by appending to the curves. Right after a
-change is no other moment: until the next one all files stay as they are.
+All that a run reads when it goes on is written by renaming a temporary file or by appending to the curves. Right after
+a change is no other moment: until the next one all files stay as they are.
 """
 
 import itertools
