@@ -25,7 +25,7 @@ from pacdream.rollout.sampler import Categorical
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
 from tests.rollout.scripted import ScriptedWorldModel, count_up, follow_action, stand_still
-from tests.runs import ABOUT, SMALL_REPORT, quick_cost, several_held_out, tiny_measurement, untrained_gru
+from tests.runs import ABOUT, SETTINGS, SMALL_REPORT, quick_cost, several_held_out, tiny_measurement, untrained_gru
 
 CONTEXT, HORIZON, HELD = 4, 5, 4
 ACTIONS = [1, 2, 3, 4]
