@@ -9,9 +9,11 @@ from torch import Tensor
 
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.branches import HeldDirections
 from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
-from pacdream.evaluation.measure import Measurement, Settings, check_model, measure
-from pacdream.evaluation.real_futures import HeldDirections, RecordedFrames
+from pacdream.evaluation.measure import Measurement, check_model, measure
+from pacdream.evaluation.real_futures import RecordedFrames, observe_real_futures
+from pacdream.evaluation.settings import Settings
 from pacdream.evaluation.windows import Windows, held_out_windows
 from pacdream.game.game import Game
 from pacdream.game.ms_pacman import MS_PACMAN
@@ -39,7 +41,7 @@ def data(latents: LatentDataModule) -> LatentDataModule:
 
 @pytest.fixture(scope="module")
 def windows(data: LatentDataModule) -> Windows:
-    return held_out_windows(data, CONTEXT, HORIZON, 4)
+    return held_out_windows(data, CONTEXT, HORIZON, 4, warmup=3)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Scene:
 def scene(data: LatentDataModule, manifest: Manifest, windows: Windows) -> Scene:
     nothing = windows.pick(torch.arange(0))
     recorded = observe_real_futures(
-        data, replace(manifest, settings={}), windows, windows, nothing, HELD, MS_PACMAN, seed=0
+        data, replace(manifest, settings={}), windows, windows, nothing, HELD, seed=0
     ).recorded
     grids = (windows.target, windows.present[:, 0])
     return Scene(windows, recorded, manifest.rgb(), *(decode(data.tokenizer, codes, "decoding") for codes in grids))
@@ -287,11 +289,11 @@ def test_intervals_are_intervals_and_shares_are_shares(done: Measurement) -> Non
 
 
 def test_the_decoded_windows_belong_together(done: Measurement, latents: LatentDataModule) -> None:
-    assert len(done.windows.codes) == len(done.dreamt_codes) == len(done.decoded.real) == 2
+    assert len(done.windows.codes) == len(done.imagined) == len(done.decoded.real) == 2
     assert np.array_equal(done.decoded.reconstructed, decode(latents.tokenizer, done.windows.target, "again"))
-    assert np.array_equal(done.decoded.dreamt, decode(latents.tokenizer, done.dreamt_codes, "again"))
+    assert np.array_equal(done.decoded.dreamt, decode(latents.tokenizer, done.imagined, "again"))
     dreamt = imagine(untrained_gru(latents), done.windows.codes[:, :CONTEXT], done.windows.actions)
-    assert torch.equal(done.dreamt_codes, dreamt.codes)
+    assert torch.equal(done.imagined, dreamt.codes)
     assert np.array_equal(done.decoded.copied, decode(latents.tokenizer, done.windows.present[:, 0], "again"))
 
 
@@ -300,7 +302,7 @@ def test_the_measurement_says_what_it_measured(done: Measurement, manifest: Mani
     assert about["ceiling"] == "the emulator"
     assert about["held_out_episodes"] == 3
     assert about["action_names"] == list(manifest.action_names)
-    assert about["settings"] == {**SMALL_REPORT, "context": 4, "seed": 0}
+    assert about["settings"] == {**SMALL_REPORT, "warmup": 3, "context": 4, "seed": 0}
     assert {**about, **ABOUT} == about
 
 
@@ -322,12 +324,12 @@ def test_a_world_model_of_another_game_is_refused(
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "many", None])
 def test_a_setting_that_is_no_whole_number_above_zero_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"{name}={value!r} must be a whole number of at least 1"):
-        Settings(**{**SMALL_REPORT, "context": 4, "seed": 0, name: value})
+        Settings(**{**SMALL_REPORT, "warmup": 3, "context": 4, "seed": 0, name: value})
 
 
-@pytest.mark.parametrize(("name", "value", "least"), [("seed", -1, 0), ("context", 0, 1)])
+@pytest.mark.parametrize(("name", "value", "least"), [("seed", -1, 0), ("warmup", -1, 0), ("context", 0, 1)])
 def test_seed_and_context_have_bounds_of_their_own(name: str, value: int, least: int) -> None:
-    wrong, right = ({**SMALL_REPORT, "context": 4, "seed": 0, name: number} for number in (value, least))
+    wrong, right = ({**SMALL_REPORT, "warmup": 3, "context": 4, "seed": 0, name: number} for number in (value, least))
     with pytest.raises(ValueError, match=rf"{name}={value} must be a whole number of at least {least}"):
         Settings(**wrong)
     assert getattr(Settings(**right), name) == least

@@ -9,10 +9,10 @@ import torch
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.replay import Emulator
+from pacdream.evaluation.branches import DIRECTIONS, HeldDirections
 from pacdream.evaluation.real_futures import (
-    DIRECTIONS,
-    HeldDirections,
     RealFutures,
+    observe_real_futures,
     played_future,
     recorded_future,
 )
@@ -39,13 +39,11 @@ class World:
 
     @staticmethod
     def of(data: LatentDataModule, manifest: Manifest) -> "World":
-        windows = held_out_windows(data, CONTEXT, HORIZON, 9)
+        windows = held_out_windows(data, CONTEXT, HORIZON, 9, warmup=3)
         return World(data, manifest, windows, windows.thinned(4), windows.thinned(5))
 
-    def observe_real_futures(self) -> RealFutures:
-        return observe_real_futures(
-            self.data, self.manifest, self.windows, self.shown, self.moments, HELD, MS_PACMAN, seed=0
-        )
+    def observe(self) -> RealFutures:
+        return observe_real_futures(self.data, self.manifest, self.windows, self.shown, self.moments, HELD, seed=0)
 
     def items(self) -> list[HeldOutEpisode]:
         return list(held_out_episodes(self.data, self.manifest))
@@ -70,12 +68,12 @@ def sticky(latents: LatentDataModule, manifest: Manifest) -> World:
 
 @pytest.fixture(scope="module")
 def of_certain(certain: World) -> RealFutures:
-    return certain.observe_real_futures()
+    return certain.observe()
 
 
 @pytest.fixture(scope="module")
 def of_sticky(sticky: World) -> RealFutures:
-    return sticky.observe_real_futures()
+    return sticky.observe()
 
 
 def test_without_sticky_actions_the_other_future_is_the_one_that_happened(
@@ -142,7 +140,7 @@ def test_a_held_direction_leads_where_the_emulator_says(certain: World, of_certa
 def test_where_a_life_is_lost_there_is_no_heading(certain: World) -> None:
     row = int((certain.windows.step >= 70).nonzero()[0])
     one = certain.windows.pick(torch.tensor([row]))
-    directions = observe_real_futures(certain.data, certain.manifest, one, one, one, 106, MS_PACMAN, seed=0).directions
+    directions = observe_real_futures(certain.data, certain.manifest, one, one, one, 106, seed=0).directions
     assert directions is not None
     check_held(certain, directions, 106)
     assert (directions.headings == NOWHERE).any()
@@ -160,7 +158,9 @@ def test_the_first_step_of_a_held_direction_is_seen_behind_the_present(certain: 
 
 def test_another_game_has_no_headings(certain: World) -> None:
     one = certain.windows.pick(torch.tensor([0]))
-    directions = observe_real_futures(certain.data, certain.manifest, one, one, one, 1, Game(), seed=0).directions
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LatentDataModule, "game", Game())
+        directions = observe_real_futures(certain.data, certain.manifest, one, one, one, 1, seed=0).directions
     assert directions is not None
     assert (directions.headings == NOWHERE).all()
 
@@ -171,7 +171,7 @@ def test_without_the_emulator_there_is_only_footage(
 ) -> None:
     changed = {**sticky.manifest.settings, **settings} if settings else {}
     with caplog.at_level(logging.WARNING):
-        found = replace(sticky, manifest=replace(sticky.manifest, settings=changed)).observe_real_futures()
+        found = replace(sticky, manifest=replace(sticky.manifest, settings=changed)).observe()
     assert found.continuations is None
     assert found.directions is None
     assert np.array_equal(found.recorded.frames, of_sticky.recorded.frames)

@@ -11,6 +11,7 @@ from pacdream.metric.control import (
     ControlScore,
     DivergenceScore,
     MoveScore,
+    action_spread,
     grid_distances,
     headings,
     retrieval_hits,

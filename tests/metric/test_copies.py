@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from pacdream.metric.baselines import copy, phase_copy, unigram
 from torch import Tensor
+
+from pacdream.metric.copies import BestCopy, copy, fit_best_copy, phase_copy, unigram
 
 CONTEXT, HORIZON = 4, 9
 
@@ -55,3 +56,65 @@ def test_unigram_equals_a_naive_loop() -> None:
     for row in range(7):
         for column in range(5):
             assert most_frequent[row, column] == np.bincount(codes[:, row, column]).argmax()
+
+
+def noisy_blinking(length: int, seed: int) -> Tensor:
+    """Grids (N, 7, 5): the left column blinks with period 4, the right one seldom changes, the rest is noise."""
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randint(16, (length, 7, 5), generator=generator)
+    codes[:, :, 0] = (torch.arange(length) % 4)[:, None]
+    codes[:, :, 4] = (torch.arange(length) // 10)[:, None]
+    return codes
+
+
+@pytest.mark.parametrize("period", [1, 4])
+def test_the_best_copy_is_chosen_for_each_step_and_position_by_a_naive_count(period: int) -> None:
+    episodes = [noisy_blinking(40, 0), noisy_blinking(23, 1), noisy_blinking(3, 2)]
+    found = fit_best_copy(episodes, (7, 5), HORIZON, period).phase
+    right = np.zeros((2, HORIZON, 7, 5), int)
+    for codes in episodes:
+        for present in range(period - 1, len(codes)):
+            for h in range(1, min(HORIZON, len(codes) - 1 - present) + 1):
+                back = present + h
+                while back > present:
+                    back -= period
+                right[0, h - 1] += (codes[present] == codes[present + h]).numpy()
+                right[1, h - 1] += (codes[back] == codes[present + h]).numpy()
+    assert np.array_equal(found.numpy(), right[1] > right[0])
+    assert found.any() == (period > 1)
+
+
+def test_the_best_copy_takes_each_position_from_where_it_was_chosen(numbered: Tensor) -> None:
+    phase = torch.zeros(HORIZON, 7, 5, dtype=torch.bool)
+    phase[:, 2, 3] = True
+    best = BestCopy(phase, 4)
+    guess = best(numbered, CONTEXT)
+    assert torch.equal(guess[:, :, 2, 3], phase_copy(numbered, CONTEXT, 4)[:, :, 2, 3])
+    assert torch.equal(guess[:, :, 0], copy(numbered, CONTEXT)[:, :, 0])
+    assert torch.equal(best(numbered[:, : CONTEXT + 2], CONTEXT), guess[:, :2])
+
+
+def test_no_copy_beats_the_best_one_where_it_was_chosen() -> None:
+    episode = noisy_blinking(200, 0)
+    best = fit_best_copy([episode], (7, 5), HORIZON, 4)
+    windows = episode.unfold(0, CONTEXT + HORIZON, 1).movedim(-1, 1)
+    target = windows[:, CONTEXT:]
+    accuracy = [(guess == target).double().mean((0, 2, 3)) for guess in
+                (best(windows, CONTEXT), copy(windows, CONTEXT), phase_copy(windows, CONTEXT, 4))]  # fmt: skip
+    assert (accuracy[0] >= accuracy[1]).all()
+    assert (accuracy[0] >= accuracy[2]).all()
+
+
+def test_one_step_ahead_it_copies_the_real_grids() -> None:
+    codes = torch.arange(12)[:, None, None].expand(-1, 7, 5)
+    best = BestCopy(torch.zeros(1, 7, 5, dtype=torch.bool), 4)
+    best.phase[0, 6, 4] = True
+    guess = best.one_step(codes, 1)
+    assert guess[:, 0, 0].tolist() == list(range(11))
+    assert guess[:, 6, 4].tolist() == [0, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7]
+    assert torch.equal(best.one_step(codes, 5), guess[4:])
+
+
+def test_the_first_grid_of_an_episode_has_nothing_to_copy() -> None:
+    with pytest.raises(ValueError, match="the grid 0 of an episode has no grid before it"):
+        BestCopy(torch.zeros(1, 7, 5, dtype=torch.bool), 4).one_step(torch.zeros(5, 7, 5), 0)

@@ -92,7 +92,11 @@ def _windows_around(
 
 
 def evenly(length: int, count: int) -> Tensor:
-    """At most ``count`` different numbers from 0 to ``length - 1``, evenly spread."""
+    """At most ``count`` different numbers from 0 to ``length - 1``, evenly spread.
+
+    >>> evenly(9, 3), evenly(2, 3)
+    (tensor([0, 4, 8]), tensor([0, 1]))
+    """
     return torch.linspace(0, length - 1, min(count, length)).long()
 
 

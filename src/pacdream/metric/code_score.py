@@ -13,6 +13,10 @@ def code_counts(predicted: Tensor, present: Tensor, target: Tensor) -> Tensor:
     """Counts (..., 5) over the positions of grids (..., h, w): all, right, changed, changed and right, claimed.
 
     A code has changed where ``target`` differs from ``present``; a change is claimed where ``predicted`` does.
+
+    >>> present, target, predicted = torch.tensor([[[1, 2, 3]], [[1, 5, 6]], [[1, 5, 3]]])
+    >>> code_counts(predicted, present, target)
+    tensor([3, 2, 2, 1, 1])
     """
     right, changed = predicted == target, target != present
     counted = (torch.ones_like(right), right, changed, changed & right, predicted != present)
@@ -24,6 +28,10 @@ def code_figures(counts: Tensor) -> dict[str, Estimate]:
 
     A change that is claimed and right is a true positive, a claimed and wrong one a false positive, a missed or wrongly
     predicted one a false negative.
+
+    >>> figures = code_figures(torch.tensor([35.0, 25.0, 12.0, 3.0, 4.0]))
+    >>> [round(float(figures[f"changed_{name}"].value), 3) for name in ("precision", "recall", "f1")]
+    [0.75, 0.25, 0.375]
     """
     total, right, changed, hits, claimed = counts.unbind(-1)
     return {
@@ -39,6 +47,9 @@ def skill(accuracy: Tensor, copy_star: Tensor, ceiling: Tensor | float = 1.0) ->
     """``(accuracy - copy*) / (ceiling - copy*)``: 0 copies, 1 reaches the ceiling, below 0 is worse than copying.
 
     NaN where the ceiling does not exceed copy*.
+
+    >>> skill(torch.tensor(0.9), torch.tensor(0.8))  # half of what copying gets wrong is right
+    tensor(0.5000)
     """
     room = ceiling - copy_star
     return torch.where(room > 0, (accuracy - copy_star) / room.clamp(min=1e-12), torch.nan)

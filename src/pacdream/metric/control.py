@@ -16,7 +16,14 @@ NOWHERE, STILL = -1, 0
 
 
 def grid_distances(imagined: Tensor, real: Tensor) -> Tensor:
-    """Share of codes that differ, (B, A, A, T), between imagined and real futures (B, A, T, h, w) of one moment."""
+    """Share of codes that differ, (B, A, A, T), between imagined and real futures (B, A, T, h, w) of one moment.
+
+    >>> imagined = torch.tensor([0, 0]).reshape(1, 2, 1, 1, 1)  # one moment, two actions, one step, one code
+    >>> real = torch.tensor([0, 1]).reshape(1, 2, 1, 1, 1)
+    >>> grid_distances(imagined, real)[0, ..., 0]
+    tensor([[0., 1.],
+            [0., 1.]])
+    """
     return (imagined[:, :, None] != real[:, None]).float().mean((-2, -1))
 
 
@@ -24,6 +31,10 @@ def retrieval_hits(distances: Tensor) -> Tensor:
     """Chance (B, T) that the real future nearest to an imagined one is that of the same action.
 
     Ties share it: a dream that does not listen, whose futures are all the same, gets exactly ``1 / A``.
+
+    >>> distances = torch.tensor([[0.1, 0.5], [0.4, 0.2]])  # imagined by action, real by action
+    >>> retrieval_hits(distances.reshape(1, 2, 2, 1))
+    tensor([[1.]])
     """
     nearest = distances == distances.amin(2, keepdim=True)
     share = nearest / nearest.sum(2, keepdim=True)

@@ -13,7 +13,12 @@ from torch import Tensor
 
 
 def copy(codes: Tensor, context: int) -> Tensor:
-    """Nothing changes: the last seen grid, T times."""
+    """Nothing changes: the last seen grid, T times.
+
+    >>> codes = torch.arange(6).reshape(1, 6, 1, 1)  # one window of six grids of one code, four of them seen
+    >>> copy(codes, context=4).flatten()
+    tensor([3, 3])
+    """
     present = codes[:, context - 1 : context]
     return present.expand(-1, codes.shape[1] - context, -1, -1)
 
@@ -23,6 +28,9 @@ def phase_copy(codes: Tensor, context: int, period: int) -> Tensor:
 
     Raises:
         ValueError: fewer grids are seen than a period has steps.
+
+    >>> phase_copy(torch.arange(6).reshape(1, 6, 1, 1), context=4, period=4).flatten()  # four grids before 4 and 5
+    tensor([0, 1])
     """
     if context < period:
         raise ValueError(f"a phase-matched copy needs {period} seen grids, not {context}")
@@ -70,7 +78,11 @@ def fit_best_copy(episodes: Iterable[Tensor], grid_shape: tuple[int, int], horiz
 
 
 def unigram(train_codes: Tensor, codebook_size: int) -> Tensor:
-    """The most frequent code of each position, (h, w), over training grids (N, h, w)."""
+    """The most frequent code of each position, (h, w), over training grids (N, h, w).
+
+    >>> unigram(torch.tensor([[[3, 1]], [[3, 2]], [[0, 2]]]), codebook_size=4)
+    tensor([[3, 2]])
+    """
     counts = torch.stack([(train_codes == code).sum(0) for code in range(codebook_size)])
     return counts.argmax(0)
 

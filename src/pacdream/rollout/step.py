@@ -1,4 +1,15 @@
-"""One imagined step after another: show a world model the past, ask it for the next grid, branch off."""
+"""One imagined step after another: show a world model the past, ask it for the next grid, branch off.
+
+>>> from pacdream.world_model.base import likeliest
+>>> from pacdream.world_model.gru import GRUWorldModel
+>>> model = GRUWorldModel((7, 5), 256, 9, embedding_dim=8, hidden_size=16, num_layers=1)
+>>> grids, actions = torch.randint(256, (2, 4, 7, 5)), torch.randint(9, (2, 3))
+>>> state = condition(model, grids, actions)
+>>> branches = fork(state, torch.tensor([0, 0, 1]))  # two futures of the first present, one of the second
+>>> step, branches = predict(model, branches, torch.tensor([1, 2, 3]), likeliest)
+>>> step.codes.shape
+torch.Size([3, 7, 5])
+"""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
