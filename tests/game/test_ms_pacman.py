@@ -80,6 +80,6 @@ def test_the_player_is_the_sprite_that_actions_move(episode):
 
 
 def test_the_power_pills_look_the_same_again_after_a_blinking_period(episode):
-    pill = episode.frames[INTRO : INTRO + 40, 18:21, 9]
+    pill = episode.frames[INTRO : INTRO + 28, 18:21, 9]  # until a ghost passes
     alike = [np.array_equal(pill[steps:], pill[:-steps]) for steps in range(1, MS_PACMAN.blink_period + 1)]
     assert alike == [False, False, False, True]
