@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pacdream.core import threads
+
 if TYPE_CHECKING:
     from pacdream.command.run import Run
 
 __version__ = "0.1.0"
+
+threads.prepare()
 
 
 def load_run(path: str | Path) -> "Run":

@@ -15,16 +15,6 @@ from hydra.core.plugins import Plugins
 
 sys.path.insert(1, str(Path(__file__).parents[2]))
 
-import pacdream.callback.random_state
-import pacdream.callback.safe_stop
-import pacdream.command.entry_point
-import pacdream.command.train
-import pacdream.data.latent_data_module
-import pacdream.sweep.callback
-import pacdream.sweep.summarize
-import pacdream.tokenizer.vqvae
-import pacdream.world_model.gru
-import pacdream.world_model.module
 import tests.survival.tiny_training  # noqa: F401 - all of these are only waited for
 
 
