@@ -14,6 +14,11 @@ def load_run(path: str | Path) -> "Run":
 
     Raises:
         ValueError: there is no finished run.
+
+    >>> import pacdream
+    >>> run = pacdream.load_run("outputs/train/gru_baseline")
+    >>> run.model().grid_shape
+    (7, 5)
     """
     from pacdream.command.run import open_run  # here: recording processes import this package and need no torch
 

@@ -12,7 +12,6 @@ from pacdream.command.folder import (
     keep_settings,
     noting_errors,
     read_result,
-    truncate_csv,
 )
 
 RESULT = Result(score=2.5, monitor="val/loss", step=10, epoch=2, reported=True)
@@ -127,15 +126,3 @@ def test_other_settings_are_taken_if_the_run_is_named(learnt: Path) -> None:
     keep_settings(learnt, settings())
     assert keep_settings(learnt, settings(lr=3e-3, resume=str(learnt))) == ["optimizer.lr: 0.001 -> 0.003"]
     assert keep_settings(learnt, settings(lr=3e-3)) == []
-
-
-def test_rows_that_will_be_logged_again_are_dropped(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.csv"
-    path.write_text("epoch,step,val/loss\n0,3,\n0,4,2.5\n1,7,\n1,8,2.4\n1,9")
-    truncate_csv(path, 8)
-    assert path.read_text() == "epoch,step,val/loss\n0,3,\n0,4,2.5\n1,7,\n"
-
-
-def test_a_run_without_curves_has_nothing_to_drop(tmp_path: Path) -> None:
-    truncate_csv(tmp_path / "metrics.csv", 8)
-    assert list(tmp_path.iterdir()) == []

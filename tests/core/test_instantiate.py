@@ -1,9 +1,12 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.core.instantiate import build
+from pacdream.core.instantiate import build, current_targets
+from pacdream.core.settings import read_settings
 from tests.conftest import TINY_GRU, compose_config
 
 FACTS = {"grid_shape": [7, 5], "codebook_size": 16, "num_actions": 9}
@@ -93,3 +96,26 @@ def test_a_world_model_size_that_is_a_word_is_refused() -> None:
     config = compose_config("train", ["experiment=gru_baseline", "world_model.hidden_size=large"])
     with pytest.raises(ValueError, match=r"world_model\.hidden_size='large' is no int"):
         build(config.world_model, **FACTS)
+
+
+MOVED = {
+    "pacdream.env.atari.make_env": "pacdream.game.atari.make_env",
+    "pacdream.evaluation.report.WorldModelReport": "pacdream.report.world_model.WorldModelReport",
+    "pacdream.evaluation.tokenizer_report.TokenizerReport": "pacdream.report.tokenizer.TokenizerReport",
+    "pacdream.runtime.checkpoint_io.SealedCheckpointIO": "pacdream.core.checkpoint_io.SealedCheckpointIO",
+    "pacdream.runtime.logging.CSVLogger": "pacdream.command.logging.CSVLogger",
+    "pacdream.runtime.logging.wandb_logger": "pacdream.command.logging.wandb_logger",
+}
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_targets_of_old_settings_are_found_where_they_are_now(old: str, new: str) -> None:
+    stored = {"deep": [{"_target_": old, "size": 1}], "note": old}
+    assert current_targets(stored) == {"deep": [{"_target_": new, "size": 1}], "note": old}
+    assert get_object(new)
+
+
+def test_settings_that_an_old_run_keeps_are_read_with_present_names(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("env:\n  _target_: pacdream.env.atari.make_env\n  id: ${x}\n")
+    config = read_settings(tmp_path / "config.yaml", "restore it")
+    assert OmegaConf.to_container(config) == {"env": {"_target_": "pacdream.game.atari.make_env", "id": "${x}"}}

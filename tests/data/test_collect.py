@@ -7,7 +7,7 @@ import pytest
 
 from pacdream.data import collect
 from pacdream.data.collect import Recorder
-from pacdream.data.episode_store import is_intact, read_manifest
+from pacdream.data.episode_store import is_intact, read_manifest, write_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.policy.mixture import MixturePolicy
@@ -154,3 +154,10 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
 def test_training_refuses_a_default_folder_of_other_settings(recorded):
     with pytest.raises(ValueError, match="seed: 0 -> 1"):
         find_or_record(recorded, recording(recorded, seed=1))
+
+
+def test_episodes_recorded_before_the_code_moved_stay_valid(folder, no_recording):
+    manifest = read_manifest(folder)
+    env = {**manifest.settings["env"], "_target_": "pacdream.env.atari.make_env"}
+    write_manifest(folder, replace(manifest, settings={**manifest.settings, "env": env}))
+    assert recording(folder).record() == manifest

@@ -187,9 +187,9 @@ def test_headlines_follow_the_schema(reported: Reported) -> None:
     rollout = {f"rollout/{name}@{h}" for name in ("accuracy", "copy_star", "skill") for h in (1, 2, 4, 8)}
     rollout |= {"rollout/skill_area", "rollout/steps_until_half_skill"}
     control = {f"control/{name}" for name in ("retrieval", "move", "move_chance")}
-    wanted = {f"report/{name}" for name in one_step} | rollout | control | {"game/ms_pacman_error@8"}
+    wanted = {f"report/{name}" for name in one_step} | rollout | control | {"game/player_error@8"}
     # What was not measured is left out: not every horizon shows Ms. Pac-Man, not every moment has a way.
-    assert wanted - set(reported.headlines) <= {"game/ms_pacman_error@8", "control/move", "control/move_chance"}
+    assert wanted - set(reported.headlines) <= {"game/player_error@8", "control/move", "control/move_chance"}
     assert set(reported.headlines) <= wanted
     assert not any(np.isnan(value) for value in reported.headlines.values())
 
@@ -246,7 +246,7 @@ def test_a_film_belongs_to_its_window(latents: LatentDataModule) -> None:
     names = done.card.about["action_names"]
     for row in range(2):
         film = film_of(done, row, names)
-        assert np.array_equal(film.real, done.rgb[done.screening.real[row]])
+        assert np.array_equal(film.real, done.rgb[done.decoded.real[row]])
         assert film.wrong.sum() == (done.dreamt_codes[row] != done.windows.codes[row, 4:]).sum()
         assert [names.index(action) for action in film.actions] == done.windows.actions[row, 3:].tolist()
 

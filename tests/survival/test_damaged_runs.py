@@ -10,10 +10,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from pacdream.command.arguments import with_own_overrides
-from pacdream.command.folder import keep_settings, read_result, truncate_csv
-from pacdream.command.logging import CSVLogger, wandb_logger
+from pacdream.command.folder import keep_settings, read_result
+from pacdream.command.logging import wandb_logger
 from pacdream.command.provenance import check_same_data, store_provenance
 from pacdream.command.run import open_run
+from pacdream.core.csv_logger import CSVLogger
 from pacdream.evaluation.scorecard import read_scorecard
 from tests.runs import tiny_run
 from tests.survival.damages import Damage, any_damage, flip, refusal
@@ -52,8 +53,8 @@ def wandb_goes_on(run: Path) -> None:
 
 
 def curves_go_on(run: Path) -> None:
-    truncate_csv(run / "csv" / "metrics.csv", 1)
     logger = CSVLogger(str(run), name=None, version="csv")
+    logger.keep(1)
     logger.log_metrics({"another": 1.0}, 2)
     logger.save()
 

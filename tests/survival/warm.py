@@ -13,6 +13,8 @@ from typing import Any
 
 from hydra.core.plugins import Plugins
 
+sys.path.insert(1, str(Path(__file__).parents[2]))
+
 import pacdream.callback.random_state
 import pacdream.callback.safe_stop
 import pacdream.command.entry_point
@@ -22,7 +24,8 @@ import pacdream.sweep.callback
 import pacdream.sweep.summarize
 import pacdream.tokenizer.vqvae
 import pacdream.world_model.gru
-import pacdream.world_model.module  # noqa: F401 - all of these are only waited for
+import pacdream.world_model.module
+import tests.survival.tiny_training  # noqa: F401 - all of these are only waited for
 
 
 def serve() -> dict[str, Any] | None:

@@ -131,15 +131,3 @@ def _comparable(config: DictConfig) -> dict[str, Any]:
 def _write_yaml(path: Path, config: DictConfig) -> None:
     with atomic_path(path) as temporary:
         OmegaConf.save(config, temporary)
-
-
-def truncate_csv(path: Path, step: int) -> None:
-    """Drop the rows that a run logged at ``step`` or later, which it will log again."""
-    if not path.is_file():
-        return
-    with reading(path, "delete it to begin the curves anew"):
-        header, *rows = path.read_text().splitlines()
-        column = header.split(",").index("step")
-        kept = [row for row in rows if row.count(",") == header.count(",") and int(row.split(",")[column]) < step]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join([header, *kept]) + "\n")

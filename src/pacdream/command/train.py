@@ -18,7 +18,6 @@ from pacdream.command.folder import (
     keep_settings,
     noting_errors,
     read_result,
-    truncate_csv,
 )  # fmt: skip
 from pacdream.command.logging import address_of
 from pacdream.command.provenance import check_same_data, provenance, store_provenance
@@ -67,13 +66,10 @@ def _train(config: DictConfig, folder: Path) -> Result:
     model = build_model(config.model, data.facts())
     start = checkpoint_to_go_on_from(folder, config.resume)
     (folder / "result.json").unlink(missing_ok=True)
-    step = 0
     if start is not None:
         check_resumable(start, model)
         check_same_data(start.parents[1], data.identities())
-        step = int(read_checkpoint(start)["global_step"])
-        log.info("going on from step %d: %s", step, start)
-    truncate_csv(folder / "csv" / "metrics.csv", step)  # also of a start that failed before its first checkpoint
+        log.info("going on from step %d: %s", read_checkpoint(start)["global_step"], start)
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
@@ -107,10 +103,11 @@ def _result(trainer: lightning.Trainer, reported: bool) -> Result:
 def _report(trainer: lightning.Trainer, config: DictConfig, data: Any) -> None:
     """Measure the best checkpoint, or the last if none was ever validated."""
     saved: Any = trainer.checkpoint_callback
-    best = saved and (saved.best_model_path or saved.last_model_path)
-    if config.get("report") and best:
+    folder = Path(trainer.default_root_dir)
+    best = getattr(saved, "best_model_path", "") or folder / "checkpoints" / "last.ckpt"
+    if config.get("report") and Path(best).is_file():
         data.trainer = None  # one process measures all of the data
-        build(config.report)(Path(trainer.default_root_dir), data, Path(best), trainer.loggers, trainer.global_step)
+        build(config.report)(folder, data, Path(best), trainer.loggers, trainer.global_step)
 
 
 def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[str, str]) -> None:

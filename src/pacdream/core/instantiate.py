@@ -12,6 +12,29 @@ from omegaconf import DictConfig, OmegaConf
 
 _PRIMITIVE = (bool, int, float, str)
 
+MOVED = {
+    "pacdream.env.": "pacdream.game.",
+    "pacdream.evaluation.report.": "pacdream.report.world_model.",
+    "pacdream.evaluation.tokenizer_report.": "pacdream.report.tokenizer.",
+    "pacdream.runtime.checkpoint_io.": "pacdream.core.checkpoint_io.",
+    "pacdream.runtime.logging.": "pacdream.command.logging.",
+}
+"""Where the ``_target_`` of settings that were stored before a move is now: beginnings of dotted paths."""
+
+
+def current_targets(settings: Any) -> Any:
+    """Plain settings as they were stored, at any depth, with every moved ``_target_`` under its present name."""
+    if isinstance(settings, list):
+        return [current_targets(value) for value in settings]
+    if not isinstance(settings, dict):
+        return settings
+    present = {key: current_targets(value) for key, value in settings.items()}
+    target = settings.get("_target_")
+    for old, new in MOVED.items():
+        if isinstance(target, str) and target.startswith(old):
+            present["_target_"] = new + target.removeprefix(old)
+    return present
+
 
 def build(config: DictConfig, **kwargs: Any) -> Any:
     """Instantiate ``config._target_`` with checked settings; ``kwargs`` are added to its own. Containers arrive plain.

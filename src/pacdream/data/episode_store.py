@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacdream.core.files import atomic_path, one_line, sha256_of, write_json
+from pacdream.core.instantiate import current_targets
 from pacdream.types import Episode
 
 SCHEMA = 2
@@ -106,6 +107,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError(f"it has schema {raw['schema']!r}, this version reads {SCHEMA}")
         if raw.pop("sha256") != _checksum(raw):
             raise ValueError("it is damaged (its checksum does not match)")
+        raw["settings"] = current_targets(raw["settings"])
         raw["episodes"] = tuple(EpisodeEntry(**entry) for entry in raw["episodes"])
         for name in ("action_names", "palette", "frame_shape"):
             raw[name] = tuple(raw[name])
