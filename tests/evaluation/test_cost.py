@@ -54,7 +54,14 @@ def test_work_beside_it_in_some_rounds_changes_no_speed(monkeypatch: pytest.Monk
         return (9.0 if n in slow or n < 0 else 0.5) * (n % 2 + 1)
 
     monkeypatch.setattr(cost, "timed", timed)
-    assert frames_per_second(tiny(1), (1, 32), CPU, rounds=3, seconds=0) == {1: 2, 32: 32}
+    assert frames_per_second(tiny(1), (1, 32), CPU, seconds=0) == {1: 2, 32: 32}
+    assert next(calls) == 2 + 2 * (3 if slow[0] < 4 else 2)  # no more rounds than it takes for two to agree
+
+
+def test_speeds_that_never_agree_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(100, 0, -10))
+    monkeypatch.setattr(cost, "timed", lambda work, device: next(times) / 10)
+    assert frames_per_second(tiny(1), (1,), CPU, rounds=4, seconds=0) == {1: 1 / 6}
 
 
 def test_every_batch_size_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -11,9 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from pacdream.rollout.imagine import imagine
 from pacdream.world_model.base import WorldModel
 
+Name = TypeVar("Name", bound=Hashable)
+
 BATCHES = (1, 32, 1024)
 _SLICE = 0.25
 """Seconds that each batch size is given in each round."""
+_TOLERANCE = 0.05
+"""By how much two times that agree may differ."""
 
 
 @torch.inference_mode()
@@ -28,25 +33,40 @@ def measure_cost(model: WorldModel, device: torch.device) -> dict[str, float]:
 
 @torch.inference_mode()
 def frames_per_second(
-    model: WorldModel, batches: Sequence[int], device: torch.device, rounds: int = 4, seconds: float = _SLICE
+    model: WorldModel, batches: Sequence[int], device: torch.device, rounds: int = 8, seconds: float = _SLICE
 ) -> dict[int, float]:
-    """Imagined frames per second over all rollouts of a batch, by batch size.
+    """Imagined frames per second over all rollouts of a batch, by batch size."""
+    times = least_seconds({batch: _rollout(model, batch, device) for batch in batches}, device, rounds, seconds)
+    return {batch: batch / times[batch] for batch in batches}
 
-    The fastest step counts: other work on the machine only ever adds to the time. The sizes are measured in turns, so
-    that other work that lasts for a while slows all of them in some rounds rather than one of them in all.
+
+def least_seconds(
+    works: Mapping[Name, Callable[[], object]], device: torch.device, rounds: int, seconds: float
+) -> dict[Name, float]:
+    """The least seconds that each work takes: what else the machine does only ever adds to the time.
+
+    They are done in turns, each at least once and for ``seconds``, so that other work that lasts for a while slows all
+    of them in some rounds rather than one of them in all. There are at most ``rounds``, and no more than are needed for
+    the two fastest rounds of each to agree.
     """
-    runs = {batch: _rollout(model, batch, device) for batch in batches}
-    best = dict.fromkeys(batches, math.inf)
-    for run in runs.values():  # threads start, kernels are chosen and memory is had
-        timed(run, device)
+    for work in works.values():  # threads start, kernels are chosen and memory is had
+        timed(work, device)
+    found: dict[Name, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
-        for batch, run in runs.items():
-            best[batch] = min(best[batch], _fastest(run, device, seconds))
-    return {batch: batch / best[batch] for batch in batches}
+        for name, work in works.items():
+            found[name].append(_fastest(work, device, seconds))
+        if all(map(_agree, found.values())):
+            break
+    return {name: min(times) for name, times in found.items()}
+
+
+def _agree(times: Sequence[float]) -> bool:
+    """Whether the two fastest are as good as equal."""
+    first, second, *_ = [*sorted(times), math.inf, math.inf]
+    return second <= first * (1 + _TOLERANCE)
 
 
 def _fastest(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """The least seconds that ``work`` takes, done as often as there is time for, but once."""
     end = time.perf_counter() + seconds
     least = timed(work, device)
     while time.perf_counter() < end:
