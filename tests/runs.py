@@ -64,7 +64,7 @@ def has(config: DictConfig, key: str) -> bool:
 def quick_cost() -> Iterator[None]:
     """Speeds are measured once, not for seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cost, "frames_per_second", functools.partial(cost.frames_per_second, seconds=0.0))
+        patch.setattr(cost, "frames_per_second", functools.partial(cost.frames_per_second, rounds=1, seconds=0.0))
         yield
 
 
