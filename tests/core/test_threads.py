@@ -13,7 +13,7 @@ import json, os, resource, sys
 import pacdream
 assert "torch" not in sys.modules
 import torch
-for turn in range(4):  # the heap has grown after a few
+for turn in range(8):  # the heap has grown after a few
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(2):
         torch.empty(25_000_000).fill_(1)  # more than glibc ever keeps by itself
