@@ -13,8 +13,11 @@ from pacdream.benchmark.recording import bench_recording
 from pacdream.benchmark.rollouts import bench_rollouts
 from pacdream.benchmark.start import bench_start
 from pacdream.benchmark.training import bench_loading, bench_scale, bench_training
+from pacdream.command.arguments import prepare_arguments
 from pacdream.command.entry_point import entry_point
 from pacdream.command.provenance import provenance
+from pacdream.command.schemas import BenchSettings
+from pacdream.core.check_settings import check_settings
 from pacdream.core.files import write_json
 
 log = logging.getLogger(__name__)
@@ -23,7 +26,8 @@ log = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path="conf", config_name="bench")
 @entry_point
 def main(config: DictConfig) -> None:
-    """Measure one thing after the other, from the recording to the dreams."""
+    """Measure one thing after the other, from the recording to the rollouts."""
+    check_settings(config, BenchSettings)
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     results: dict[str, float] = {"machine/float32_gflops": matrix_gflops(device)}
@@ -40,4 +44,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    prepare_arguments()
     main()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pacdream.command.folder import read_result
+from pacdream.command.result import read_result
 from pacdream.command.train import train
 from pacdream.core.checkpoint_io import read_checkpoint
 from tests.conftest import ROOT, compose_config

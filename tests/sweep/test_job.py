@@ -111,7 +111,7 @@ def test_the_best_line_is_a_number(mode: str, best: float) -> None:
 
 
 def test_a_result_is_what_training_writes(folder: Path) -> None:
-    from pacdream.command.folder import Result
+    from pacdream.command.result import Result
 
     Result(0.5, "val/accuracy", 70, 2, True).write(folder)
     assert json.loads((folder / "result.json").read_text())["step"] == 70

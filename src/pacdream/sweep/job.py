@@ -13,7 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import pacdream.core.resolvers  # noqa: F401 - a job's settings call them
-from pacdream.command.folder import Result, read_result
+from pacdream.command.result import Result, read_result
 from pacdream.evaluation.scorecard import read_scorecard
 from pacdream.sweep.command import WAY_OUT, settings_of
 from pacdream.sweep.csv_log import Row, best_row, read_rows
