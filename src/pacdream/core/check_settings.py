@@ -38,8 +38,8 @@ def check_settings(config: DictConfig, schema: type | None = None) -> None:
 
 
 def _problems(config: DictConfig, key: str, hints: Mapping[str, Any]) -> Iterator[str]:
-    """One line for each setting, here or below, that does not fit the hint of its name."""
-    for name in config:
+    """One line for each setting, here or below, that does not fit the hint of its name; those here come first."""
+    for name in sorted(config, key=lambda name: isinstance(config._get_node(name), DictConfig)):
         path, hint = f"{key}.{name!s}".lstrip("."), hints.get(str(name), _NO_HINT)
         if OmegaConf.is_missing(config, name):
             if hint is not _NO_HINT:
@@ -82,9 +82,10 @@ def _hints(taker: Any) -> dict[str, Any]:
 
 def _hints_of_values(hint: Any, config: DictConfig) -> dict[str, Any]:
     """Of a ``dict[str, V]``, the hint ``V`` for every key."""
-    if typing.get_origin(hint) not in (dict, Mapping):
-        return {}
-    return dict.fromkeys(map(str, config), typing.get_args(hint)[1])
+    for option in _options(hint) if _is_union(hint) else (hint,):
+        if typing.get_origin(option) in (dict, Mapping):
+            return dict.fromkeys(map(str, config), typing.get_args(option)[1])
+    return {}
 
 
 def _accepts(hint: Any, value: Any) -> bool:
