@@ -24,7 +24,8 @@ from pacdream.data import collect
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation import cost
-from pacdream.evaluation.measure import Measurement, Settings, measure
+from pacdream.evaluation.measure import Measurement, measure
+from pacdream.evaluation.settings import Settings
 from pacdream.report import plots
 from pacdream.rollout.sampler import Categorical
 from pacdream.world_model.base import WorldModel
@@ -160,7 +161,7 @@ def tiny_measurement(latents: LatentDataModule) -> Measurement:
     """Of an untrained GRU on three episodes; made once for all tests. Do not change it."""
     data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
     with quick_cost():
-        return measure(untrained_gru(data), data, Settings(**SMALL_REPORT, context=4, seed=0), sampler, ABOUT)
+        return measure(untrained_gru(data), data, Settings(**SMALL_REPORT, warmup=3, context=4, seed=0), sampler, ABOUT)
 
 
 ABOUT = {"checkpoint": "best.ckpt", "weights": "ff", "episodes": "ee", "tokenizer": "dd"}

@@ -8,7 +8,7 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.evaluation.measure import Settings
+from pacdream.evaluation.settings import Settings
 from pacdream.report.world_model import WorldModelReport
 from tests.conftest import ROOT, compose_config
 
@@ -17,8 +17,6 @@ NO_CHOICE = {"hydra", "experiment", "debug", "sweep"}
 PACKAGE = {
     "env": "env@recording.env", "policy": "policy@recording.policy", "sampler": "sampler@report.sampler",
 }  # fmt: skip
-ROOTS = {"actor": "rollout"}
-"""Groups that are chosen for another command than train.py."""
 
 
 def names(group: str) -> list[str]:
@@ -73,9 +71,9 @@ def test_every_experiment_composes_with_every_debug_option(experiment: str, debu
 
 @pytest.mark.parametrize(("group", "option"), options())
 def test_every_option_composes_and_has_settings_that_its_target_knows(group: str, option: str) -> None:
-    root, choice = ROOTS.get(group, "train"), f"{PACKAGE.get(group, group)}={option}"
+    choice = f"{PACKAGE.get(group, group)}={option}"
     experiment = "vqvae" if group == "tokenizer/quantizer" else "gru_baseline"
-    check_settings(compose_config(root, [choice, *([f"experiment={experiment}"] if root == "train" else [])]))
+    check_settings(compose_config("train", [choice, f"experiment={experiment}"]))
 
 
 @pytest.mark.parametrize("root", [path.stem for path in sorted(CONF.glob("*.yaml"))])

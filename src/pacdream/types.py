@@ -7,8 +7,8 @@ Arrays of codes are row-major: flattening (h, w) gives position ``row * w + colu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,26 @@ class LatentBatch:
 
 
 @dataclass(frozen=True)
+class HeldOutBatch:
+    """T held-out steps in a row, each to be predicted once, and what precedes them."""
+
+    codes: Tensor
+    """(1, C+T+1, h, w) int64; the last T grids are to be predicted."""
+    actions: Tensor
+    """(1, C+T) int64."""
+    copied: Tensor
+    """(1, T, h, w) int64: what the best copier predicts, see ``metric.copies``."""
+    context: int
+    """C: steps that are only shown."""
+
+    def to(self, device: torch.device) -> HeldOutBatch:
+        """The same batch on a device."""
+        return replace(
+            self, codes=self.codes.to(device), actions=self.actions.to(device), copied=self.copied.to(device)
+        )
+
+
+@dataclass(frozen=True)
 class TokenizerOutput:
     """What one training pass of a tokenizer gives."""
 
@@ -90,10 +110,14 @@ class WorldModelOutput:
     logits: Tensor
     """(B, h, w, K) for one step, (B, T, h, w, K) for a window."""
 
+    def after(self, steps: int) -> Self:
+        """What it says of a window's further steps: everything (B, T, …) without the first ``steps``."""
+        return replace(self, **{field.name: getattr(self, field.name)[:, steps:] for field in fields(self)})
+
 
 @dataclass(frozen=True)
 class Rollout:
-    """An imagined future."""
+    """Imagined steps."""
 
     codes: Tensor
     """(B, T, h, w) int64; ``codes[:, t]`` is the world after ``t + 1`` imagined steps."""

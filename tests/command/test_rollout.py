@@ -24,9 +24,9 @@ def rolled_out(folder: Path, run: Path, *overrides: str) -> Path:
     [
         [],
         ["sampler=categorical", "sampler.top_k=3"],
-        ["actor=random"],
-        ["actor=held_random"],
-        ["actor=held", "actor.action=LEFT"],
+        ["policy=random"],
+        ["policy=held_random"],
+        ["policy=held", "policy.action=LEFT"],
     ],
     ids=lambda overrides: overrides[0] if overrides else "recorded",
 )
@@ -47,7 +47,7 @@ def test_it_says_how_fast_it_dreamt_and_how_well(run: Path, tmp_path: Path, capl
 
 
 def test_the_same_seed_dreams_the_same(run: Path, tmp_path: Path) -> None:
-    chosen = ["actor=random", "sampler=categorical"]
+    chosen = ["policy=random", "sampler=categorical"]
     first, again = (rolled_out(tmp_path / name, run, *chosen) for name in ("a", "b"))
     other = rolled_out(tmp_path / "c", run, *chosen, "seed=1")
     strips = [(folder / "dream_0.png").read_bytes() for folder in (first, again, other)]
@@ -55,8 +55,8 @@ def test_the_same_seed_dreams_the_same(run: Path, tmp_path: Path) -> None:
 
 
 def test_an_action_that_the_game_does_not_have_is_refused(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"actor: actor\.action='JUMP' is none of the game's actions: NOOP, UP"):
-        rolled_out(tmp_path / "out", run, "actor=held", "actor.action=JUMP")
+    with pytest.raises(ValueError, match=r"policy\.action='JUMP' is none of the game's actions: NOOP, UP"):
+        rolled_out(tmp_path / "out", run, "policy=held", "policy.action=JUMP")
 
 
 @pytest.mark.parametrize("override", ["dreams=0", "context=0", "horizon=0", "fps=-1"])

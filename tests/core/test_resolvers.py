@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pacdream.core.resolvers import folder_name, gpu_of, sweep_folder
+from pacdream.core.resolvers import folder_name, gpu_of, precision, sweep_folder
 from tests.conftest import compose_config
 
 
@@ -38,6 +38,32 @@ def test_jobs_take_the_gpus_in_turn(gpus, devices, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     assert [gpu_of(job) for job in range(3)] == devices
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "cuda", "mps", "capabilities", "chosen"),
+    [
+        ("auto", True, False, {}, "bf16-mixed"),
+        ("gpu", True, False, {}, "bf16-mixed"),
+        ("cpu", True, False, {"amx_bf16": False, "avx512_bf16": False}, "32-true"),
+        ("cpu", True, False, {"amx_bf16": True}, "bf16-mixed"),
+        ("auto", False, False, {"avx512_bf16": True}, "bf16-mixed"),
+        ("auto", False, False, {"avx512_bf16": False}, "32-true"),
+        ("auto", False, True, {"avx512_bf16": True}, "32-true"),
+        ("gpu", False, False, {"amx_bf16": True}, "32-true"),
+    ],
+)
+def test_bfloat16_is_chosen_where_it_is_native(accelerator, cuda, mps, capabilities, chosen, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert precision(accelerator) == chosen
+
+
+def test_an_older_torch_that_does_not_tell_trains_in_full_precision(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert precision("cpu") == "32-true"
 
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local", "submitit_slurm"])

@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from pacdream.data import latent_cache
+from pacdream.data.episode_store import read_episodes
 from pacdream.data.latent_cache import (
     cache_path,
     check_fit,
+    code_dtype,
     encode,
     encode_episode,
     identity_of,
@@ -18,7 +20,7 @@ from tests.counter_tokenizer import CounterTokenizer
 from tests.data.test_alignment import record_counter_episodes
 
 CPU = torch.device("cpu")
-TENSORS = ("codes", "actions", "rewards", "terminated", "starts")
+TENSORS = ("codes", "actions", "rewards", "terminated", "lives", "starts")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,20 @@ def open_cache(counter, tmp_path):
 def path(counter, tmp_path):
     """Where ``open_cache`` keeps its file."""
     return cache_path(tmp_path / "latents", identity_of(CounterTokenizer(), counter[1]))
+
+
+class LargeCodes(CounterTokenizer):
+    """The same codes, above those that fit a byte."""
+
+    SHIFT = 40_000
+
+    def __init__(self):
+        super().__init__()
+        self.codebook_size = 2**16
+        self.recipe = {"_target_": "tests.LargeCodes"}
+
+    def encode(self, frames):
+        return super().encode(frames) + self.SHIFT
 
 
 def encode_counter(counter, batch_size):
@@ -71,11 +87,31 @@ def test_codes_of_a_vqvae_do_not_depend_on_the_batch_size(tokenizer):
     assert torch.equal(small, large)
 
 
-def test_codebook_that_does_not_fit_a_byte_is_refused():
-    tokenizer = CounterTokenizer()
-    tokenizer.codebook_size = 512
-    with pytest.raises(ValueError, match="codebook of 512"):
-        next(encode_episode(tokenizer, torch.zeros(3, 64, 64, dtype=torch.uint8), CPU, 4))
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(2, torch.uint8), (256, torch.uint8), (257, torch.uint16), (2**16, torch.uint16)]
+)
+def test_codes_take_the_smallest_integer_that_holds_the_codebook(size, dtype):
+    assert code_dtype(size) == dtype
+
+
+def test_large_codes_survive_the_disk(counter, tmp_path):
+    folder, manifest = counter
+    tokenizer = LargeCodes()
+    cache = open_or_encode(tmp_path, folder, manifest, tokenizer, CPU, 4)
+    small = encode_counter(counter, 4)
+    assert cache.codes.dtype == torch.uint16
+    assert torch.equal(cache.codes.long(), small.codes.long() + LargeCodes.SHIFT)
+
+
+def test_a_codebook_of_more_than_two_bytes_is_refused():
+    with pytest.raises(ValueError, match="codebook of 65537 codes does not fit"):
+        code_dtype(2**16 + 1)
+
+
+def test_lives_are_those_of_each_frame(counter):
+    folder, manifest = counter
+    lives = [episode.lives for episode in read_episodes(folder, manifest)]
+    assert encode_counter(counter, 4).lives.tolist() == [int(n) for episode in lives for n in episode]
 
 
 @pytest.mark.parametrize("position", [0, 20, 400, -1])

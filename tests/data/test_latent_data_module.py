@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 
+from pacdream.data.held_out import HeldOutSteps
 from tests.conftest import latent_data
 from tests.counter_tokenizer import CounterTokenizer
 from tests.data.test_alignment import record_counter_episodes
@@ -108,7 +109,40 @@ def test_folder_without_episodes_is_named(cache, tmp_path):
         latent_data(tmp_path / "nothing", CounterTokenizer(), cache).prepare_data()
 
 
+@pytest.mark.parametrize("context_length", [1, 5])
+@pytest.mark.parametrize("memory", [None, 1, 3])
+@pytest.mark.parametrize("val_batch_size", [1, 5, 100])
+def test_validation_counts_every_held_out_step_once_with_the_past_that_can_be_used(
+    folder, cache, context_length, memory, val_batch_size
+):
+    data = set_up(folder, cache, context_length=context_length, val_batch_size=val_batch_size)
+    data.memory = memory
+    counted = []
+    for batch in data.val_dataloader():
+        step = batch.codes[0, :, 0, 1]  # the counting game writes it there
+        assert step.diff().eq(1).all()
+        counted += step[batch.context + 1 :].tolist()
+        first = int(step[batch.context])
+        assert batch.context == (first if memory is None else min(first, memory - 1))
+        assert batch.actions.shape[1] == len(step) - 1
+        assert batch.copied.shape[1] == batch.actions.shape[1] - batch.context <= val_batch_size
+    assert counted == list(range(1, 13)) * 2
+
+
+def test_processes_share_the_validation_steps(folder, cache):
+    held_out = set_up(folder, cache).held_out()
+    shares = [HeldOutSteps(held_out, 5, rank, 3) for rank in range(3)]
+    grids = [share[i].codes[0, share[i].context + 1 :, 0, 1] for share in shares for i in range(len(share))]
+    assert sorted(torch.cat(grids).tolist()) == sorted([*range(1, 13)] * 2)
+
+
+def test_validation_batches_below_one_step_are_refused(folder, cache):
+    with pytest.raises(ValueError, match="val_batch_size=0 must be at least 1"):
+        set_up(folder, cache, val_batch_size=0).val_dataloader()
+
+
 def test_windows_skip_episodes_that_are_too_short(tmp_path):
     record_counter_episodes(tmp_path / "mixed", [12, 3, 12, 3, 12, 3])
     data = set_up(tmp_path / "mixed", tmp_path, context_length=8, val_fraction=0.5)
-    assert len(data.train_starts) + len(data.val_starts) == 3 * 5
+    in_train = sum(number % 2 == 0 for number in data.split.train)  # the longer ones
+    assert len(data.train_starts) == in_train * 5

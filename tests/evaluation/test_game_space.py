@@ -9,11 +9,14 @@ from torch import Tensor
 
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.game_space import Screening, decode, measure_control, measure_game
-from pacdream.evaluation.measure import Measurement, Settings, check_model, measure
-from pacdream.evaluation.real_futures import Crossroads, Footage, observe
+from pacdream.evaluation.branches import HeldDirections
+from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
+from pacdream.evaluation.measure import Measurement, check_model, measure
+from pacdream.evaluation.real_futures import RecordedFrames, observe_real_futures
+from pacdream.evaluation.settings import Settings
 from pacdream.evaluation.windows import Windows, held_out_windows
-from pacdream.game.ms_pacman import MS_PACMAN, sprite_positions
+from pacdream.game.game import Game
+from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.metric.control import NOWHERE
 from pacdream.metric.episode_metric import draw_episodes
 from pacdream.metric.sprites import locate
@@ -26,8 +29,9 @@ from tests.runs import ABOUT, SMALL_REPORT, quick_cost, several_held_out, tiny_m
 
 CONTEXT, HORIZON, HELD = 4, 5, 4
 ACTIONS = [1, 2, 3, 4]
+PLAYER = MS_PACMAN.sprites[0]
 DRAWS = draw_episodes(3, 20, seed=0)
-SPRITES = {"ms_pacman", "sue", "inky", "pinky", "blinky"}
+SPRITES = {"player", "sue", "inky", "pinky", "blinky"}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def data(latents: LatentDataModule) -> LatentDataModule:
 
 @pytest.fixture(scope="module")
 def windows(data: LatentDataModule) -> Windows:
-    return held_out_windows(data, CONTEXT, HORIZON, 4)
+    return held_out_windows(data, CONTEXT, HORIZON, 4, warmup=3)
 
 
 @dataclass(frozen=True)
@@ -45,27 +49,29 @@ class Scene:
     """Windows, what they showed, and what the tokenizer makes of it."""
 
     windows: Windows
-    footage: Footage
+    recorded: RecordedFrames
     rgb: NDArray[np.uint8]
     reconstructed: NDArray[np.uint8]
     copied: NDArray[np.uint8]
 
     @property
     def real(self) -> NDArray[np.uint8]:
-        return self.footage.frames[:, 1:]
+        return self.recorded.frames[:, 1:]
 
-    def figures(self, dreamt: NDArray[np.uint8], ms_pacman: bool = True) -> dict[str, Tensor]:
-        screening = Screening(self.real, self.reconstructed, dreamt, self.copied)
-        found = measure_game(screening, self.footage, self.windows.episode, self.rgb, DRAWS, ms_pacman)
+    def figures(self, dreamt: NDArray[np.uint8], game: Game = MS_PACMAN) -> dict[str, Tensor]:
+        decoded = DecodedRollouts(self.real, self.reconstructed, dreamt, self.copied)
+        found = measure_game(decoded, self.recorded, self.windows.episode, self.rgb, DRAWS, game)
         return {name: figure.value for name, figure in found.items()}
 
 
 @pytest.fixture(scope="module")
 def scene(data: LatentDataModule, manifest: Manifest, windows: Windows) -> Scene:
     nothing = windows.pick(torch.arange(0))
-    footage = observe(data, replace(manifest, settings={}), windows, windows, nothing, HELD, True, seed=0).footage
+    recorded = observe_real_futures(
+        data, replace(manifest, settings={}), windows, windows, nothing, HELD, seed=0
+    ).recorded
     grids = (windows.target, windows.present[:, 0])
-    return Scene(windows, footage, manifest.rgb(), *(decode(data.tokenizer, codes, "decoding") for codes in grids))
+    return Scene(windows, recorded, manifest.rgb(), *(decode(data.tokenizer, codes, "decoding") for codes in grids))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +118,7 @@ def test_the_game_itself_has_no_error(scene: Scene) -> None:
     for sprite in SPRITES:
         assert (found[f"game/real/{sprite}/lost"].nan_to_num(0) == 0).all()
         assert same(found[f"game/real/{sprite}/median"], found[f"game/dream/{sprite}/median"])
-    assert float(found["game/real/ms_pacman/median"].nanmean()) < 6
+    assert float(found["game/real/player/median"].nanmean()) < 6
 
 
 def test_pixel_accuracy_is_that_of_a_naive_loop(scene: Scene) -> None:
@@ -121,15 +127,15 @@ def test_pixel_accuracy_is_that_of_a_naive_loop(scene: Scene) -> None:
     for t in range(HORIZON):
         shown = {"dream": dreamt[:, t], "tokenizer": scene.reconstructed[:, t], "copy": scene.copied}
         for name, pictures in shown.items():
-            right = (pictures == scene.footage.frames[:, t + 1]).mean()
+            right = (pictures == scene.recorded.frames[:, t + 1]).mean()
             assert float(found[f"game/{name}/pixel_accuracy"][t]) == pytest.approx(right)
 
 
 def test_a_sprite_is_sought_where_the_memory_of_the_same_frame_has_it(scene: Scene) -> None:
-    found = scene.figures(scene.real)["game/real/ms_pacman/median"]
+    found = scene.figures(scene.real)["game/real/player/median"]
     for t in range(HORIZON):
-        seen = locate(scene.real[:, t], MS_PACMAN.palette_index).position
-        distances = np.linalg.norm(seen - sprite_positions(scene.footage.ram[:, t + 1], MS_PACMAN), axis=1)
+        seen = locate(scene.real[:, t], PLAYER.palette_index).position
+        distances = np.linalg.norm(seen - PLAYER.positions(scene.recorded.ram[:, t + 1]), axis=1)
         ranked = np.sort(distances[~np.isnan(distances)])
         if len(ranked):
             assert abs(float(found[t]) - ranked[(len(ranked) - 1) // 2]) <= 0.25
@@ -140,16 +146,16 @@ def test_a_dream_that_eats_all_dots_is_found_out(scene: Scene) -> None:
     found = scene.figures(np.full_like(scene.real, floor))
     assert (found["game/dream/dots_too_many_eaten"] > 100).all()
     assert (found["game/dream/dots_too_few_eaten"] == 0).all()
-    assert (found["game/dream/ms_pacman/lost"].nan_to_num(1) == 1).all()
+    assert (found["game/dream/player/lost"].nan_to_num(1) == 1).all()
 
 
 def test_another_game_has_neither_sprites_nor_dots(scene: Scene) -> None:
     rows = ("dream", "copy", "tokenizer", "dream_to_reconstruction")
     wanted = {f"game/{name}/{figure}" for name in rows for figure in ("pixel_accuracy", "psnr")}
-    assert scene.figures(scene.reconstructed, ms_pacman=False).keys() == wanted
+    assert scene.figures(scene.reconstructed, game=Game()).keys() == wanted
 
 
-def crossroads(windows: Windows, rule: ScriptedWorldModel) -> Crossroads:
+def directions(windows: Windows, rule: ScriptedWorldModel) -> HeldDirections:
     """Moments whose futures follow a rule."""
     present = windows.present[:, 0]
     futures = []
@@ -159,42 +165,42 @@ def crossroads(windows: Windows, rule: ScriptedWorldModel) -> Crossroads:
             grids.append(rule.rule(grids[-1], torch.full((len(present),), action)))
         futures.append(torch.stack(grids[1:], 1))
     went = np.tile(np.arange(4), (len(present), 1))
-    return Crossroads(windows, ACTIONS, torch.stack(futures, 1), went)
+    return HeldDirections(windows, ACTIONS, torch.stack(futures, 1), went)
 
 
 @pytest.fixture(scope="module")
-def obedient(windows: Windows) -> Crossroads:
-    return crossroads(windows, ScriptedWorldModel(follow_action))
+def obedient(windows: Windows) -> HeldDirections:
+    return directions(windows, ScriptedWorldModel(follow_action))
 
 
-def control(model: WorldModel, tokenizer: Tokenizer, at: Crossroads, ms_pacman: bool = True) -> dict[str, Tensor]:
-    found = measure_control(model, tokenizer, at, DRAWS, ms_pacman)
+def control(model: WorldModel, tokenizer: Tokenizer, at: HeldDirections, game: Game = MS_PACMAN) -> dict[str, Tensor]:
+    found = measure_control(model, tokenizer, at, DRAWS, game)
     return {name.removeprefix("control/"): figure.value for name, figure in found.items()}
 
 
 @pytest.mark.parametrize("rule", [stand_still, count_up])
-def test_one_that_does_not_listen_is_at_chance(rule: object, tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_one_that_does_not_listen_is_at_chance(rule: object, tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     found = control(ScriptedWorldModel(rule), tokenizer, obedient)  # type: ignore[arg-type]
     assert found["retrieval"].tolist() == [0.25] * HELD
-    assert (found["fan_dream"] == 0).all()
+    assert (found["spread_imagined"] == 0).all()
     assert found["move"] == found["move_chance"]
 
 
-def test_one_that_obeys_is_as_good_as_the_game(tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_one_that_obeys_is_as_good_as_the_game(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     found = control(ScriptedWorldModel(follow_action), tokenizer, obedient)
     assert found["retrieval"].tolist() == found["retrieval_best"].tolist() == [1] * HELD
-    assert torch.equal(found["fan_dream"], found["fan_real"])
-    assert (found["fan_real"][0] == 1).all()
+    assert torch.equal(found["spread_imagined"], found["spread_real"])
+    assert (found["spread_real"][0] == 1).all()
     assert found["move"] == found["move_tokenizer"]
 
 
 def test_in_a_game_that_does_not_listen_none_can_be_better_than_chance(tokenizer: Tokenizer, windows: Windows) -> None:
-    found = control(ScriptedWorldModel(follow_action), tokenizer, crossroads(windows, ScriptedWorldModel(count_up)))
+    found = control(ScriptedWorldModel(follow_action), tokenizer, directions(windows, ScriptedWorldModel(count_up)))
     assert found["retrieval"].tolist() == found["retrieval_best"].tolist() == [0.25] * HELD
-    assert (found["fan_real"] == 0).all()
+    assert (found["spread_real"] == 0).all()
 
 
-def test_each_direction_is_held_after_the_real_context(tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_each_direction_is_held_after_the_real_context(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     model = ScriptedWorldModel(follow_action)
     control(model, tokenizer, obedient)
     assert model.steps_seen == list(range(CONTEXT - 1 + HELD))
@@ -204,7 +210,7 @@ def test_each_direction_is_held_after_the_real_context(tokenizer: Tokenizer, obe
     assert (seen[:, :, CONTEXT - 1 :] == torch.tensor(ACTIONS)[:, None]).all()
 
 
-def test_moments_without_an_outcome_do_not_count(tokenizer: Tokenizer, obedient: Crossroads) -> None:
+def test_moments_without_an_outcome_do_not_count(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
     lost = obedient.headings.copy()
     lost[:, 2] = NOWHERE
     found = control(ScriptedWorldModel(follow_action), tokenizer, replace(obedient, headings=lost))
@@ -215,12 +221,12 @@ class Painter:
     """Stands in for a tokenizer: the first two codes are the place of Ms. Pac-Man, two pixels apart."""
 
     frame_shape = (210, 160)
-    palette_indices = torch.tensor([0, MS_PACMAN.palette_index])
+    palette_indices = torch.tensor([0, PLAYER.palette_index])
 
     def decode(self, codes: Tensor) -> Tensor:
         frames = torch.zeros(len(codes), *self.frame_shape, dtype=torch.uint8)
         for frame, (x, y) in zip(frames, codes[:, 0, :2].tolist(), strict=True):
-            frame[50 + 2 * y : 54 + 2 * y, 50 + 2 * x : 54 + 2 * x] = MS_PACMAN.palette_index
+            frame[50 + 2 * y : 54 + 2 * y, 50 + 2 * x : 54 + 2 * x] = PLAYER.palette_index
         return frames
 
 
@@ -247,14 +253,14 @@ def test_moves_are_told_by_where_the_player_is_at_the_end(
     middle = replace(windows, codes=torch.full_like(windows.codes, 8), actions=actions)
     up, right, left, down = 4, 1, 2, 3
     went = np.tile([up, right, left, down], (len(middle.codes), 1))
-    real = replace(crossroads(middle, ScriptedWorldModel(walk)), headings=went)
+    real = replace(directions(middle, ScriptedWorldModel(walk)), headings=went)
     found = control(ScriptedWorldModel(rule), Painter(), real)  # type: ignore[arg-type]
     assert (found["move"], found["move_chance"], found["move_tokenizer"]) == (move, chance, 1)
 
 
-def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: Crossroads) -> None:
-    found = control(ScriptedWorldModel(follow_action), tokenizer, obedient, ms_pacman=False)
-    assert found.keys() == {"retrieval", "retrieval_best", "fan_dream", "fan_real"}
+def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
+    found = control(ScriptedWorldModel(follow_action), tokenizer, obedient, game=Game())
+    assert found.keys() == {"retrieval", "retrieval_best", "spread_imagined", "spread_real"}
 
 
 def test_the_same_seed_measures_the_same_numbers(latents: LatentDataModule, done: Measurement) -> None:
@@ -283,12 +289,12 @@ def test_intervals_are_intervals_and_shares_are_shares(done: Measurement) -> Non
 
 
 def test_the_decoded_windows_belong_together(done: Measurement, latents: LatentDataModule) -> None:
-    assert len(done.windows.codes) == len(done.dreamt_codes) == len(done.screening.real) == 2
-    assert np.array_equal(done.screening.reconstructed, decode(latents.tokenizer, done.windows.target, "again"))
-    assert np.array_equal(done.screening.dreamt, decode(latents.tokenizer, done.dreamt_codes, "again"))
+    assert len(done.windows.codes) == len(done.imagined) == len(done.decoded.real) == 2
+    assert np.array_equal(done.decoded.reconstructed, decode(latents.tokenizer, done.windows.target, "again"))
+    assert np.array_equal(done.decoded.dreamt, decode(latents.tokenizer, done.imagined, "again"))
     dreamt = imagine(untrained_gru(latents), done.windows.codes[:, :CONTEXT], done.windows.actions)
-    assert torch.equal(done.dreamt_codes, dreamt.codes)
-    assert np.array_equal(done.screening.copied, decode(latents.tokenizer, done.windows.present[:, 0], "again"))
+    assert torch.equal(done.imagined, dreamt.codes)
+    assert np.array_equal(done.decoded.copied, decode(latents.tokenizer, done.windows.present[:, 0], "again"))
 
 
 def test_the_measurement_says_what_it_measured(done: Measurement, manifest: Manifest) -> None:
@@ -296,7 +302,7 @@ def test_the_measurement_says_what_it_measured(done: Measurement, manifest: Mani
     assert about["ceiling"] == "the emulator"
     assert about["held_out_episodes"] == 3
     assert about["action_names"] == list(manifest.action_names)
-    assert about["settings"] == {**SMALL_REPORT, "context": 4, "seed": 0}
+    assert about["settings"] == {**SMALL_REPORT, "warmup": 3, "context": 4, "seed": 0}
     assert {**about, **ABOUT} == about
 
 
@@ -318,12 +324,12 @@ def test_a_world_model_of_another_game_is_refused(
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "many", None])
 def test_a_setting_that_is_no_whole_number_above_zero_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"{name}={value!r} must be a whole number of at least 1"):
-        Settings(**{**SMALL_REPORT, "context": 4, "seed": 0, name: value})
+        Settings(**{**SMALL_REPORT, "warmup": 3, "context": 4, "seed": 0, name: value})
 
 
-@pytest.mark.parametrize(("name", "value", "least"), [("seed", -1, 0), ("context", 3, 4)])
+@pytest.mark.parametrize(("name", "value", "least"), [("seed", -1, 0), ("warmup", -1, 0), ("context", 0, 1)])
 def test_seed_and_context_have_bounds_of_their_own(name: str, value: int, least: int) -> None:
-    wrong, right = ({**SMALL_REPORT, "context": 4, "seed": 0, name: number} for number in (value, least))
+    wrong, right = ({**SMALL_REPORT, "warmup": 3, "context": 4, "seed": 0, name: number} for number in (value, least))
     with pytest.raises(ValueError, match=rf"{name}={value} must be a whole number of at least {least}"):
         Settings(**wrong)
     assert getattr(Settings(**right), name) == least

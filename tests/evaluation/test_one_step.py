@@ -1,6 +1,5 @@
 import copy
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +8,7 @@ from torch import Tensor
 
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.data.split import EpisodeSplit
-from pacdream.evaluation.one_step import OneStep, measure_one_step, tiles
+from pacdream.evaluation.one_step import OneStep, measure_one_step
 from pacdream.evaluation.windows import held_out_episodes
 from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.world_model.base import WorldModel
@@ -18,8 +16,8 @@ from tests.conftest import STEPS
 from tests.rollout.scripted import ScriptedWorldModel, UniformWorldModel, count_up, stand_still
 from tests.runs import several_held_out, untrained_gru
 
-CONTEXT = 4
-TARGETS = STEPS + 1 - CONTEXT
+WARMUP = 3
+TARGETS = STEPS - WARMUP
 """Grids of each episode that are predicted."""
 DRAWS = draw_episodes(3, 20, seed=0)
 
@@ -37,26 +35,20 @@ def counting(data: LatentDataModule) -> LatentDataModule:
     return changed
 
 
-def with_lengths(data: LatentDataModule, frames: list[int]) -> LatentDataModule:
-    """The same frames cut into other episodes, all held out."""
-    changed = copy.copy(data)
-    changed.cache = replace(data.cache, starts=torch.tensor([0, *frames]).cumsum(0))
-    changed.split = EpisodeSplit((), tuple(range(len(frames))))
-    return changed
-
-
 def measured(
-    model: WorldModel, data: LatentDataModule, manifest: Manifest, num_worst: int = 3, batch_size: int = 2
+    model: WorldModel, data: LatentDataModule, manifest: Manifest, num_worst: int = 3, batch_size: int = 50
 ) -> OneStep:
-    return measure_one_step(model, data, manifest, DRAWS, CONTEXT, num_worst, batch_size, ms_pacman=True)
+    changed = copy.copy(data)
+    changed.val_batch_size = batch_size
+    return measure_one_step(model, changed, manifest, DRAWS, WARMUP, num_worst)
 
 
 def steps(data: LatentDataModule) -> list[tuple[int, int, Tensor, Tensor, Tensor]]:
-    """Of every held-out grid after the context: rank, frame, present, target, action; one after the other."""
+    """Of every held-out grid after the warm-up: rank, frame, present, target, action; one after the other."""
     found = []
     for rank, number in enumerate(data.split.val):
         first, end = int(data.cache.starts[number]), int(data.cache.starts[number + 1])
-        for n in range(first + CONTEXT, end):
+        for n in range(first + WARMUP + 1, end):
             found.append((rank, n - first, data.codes[n - 1].long(), data.codes[n].long(), data.actions[n - 1].long()))
     return found
 
@@ -81,25 +73,6 @@ def predictions(data: LatentDataModule, seeded_gru: WorldModel) -> list[Tensor]:
 @pytest.fixture(scope="module")
 def of_copier(data: LatentDataModule, manifest: Manifest) -> dict[str, Figure]:
     return measured(ScriptedWorldModel(stand_still), data, manifest).figures
-
-
-@pytest.mark.parametrize("size", [7, 32, None])
-@pytest.mark.parametrize("context", [1, 4])
-def test_tiles_predict_every_grid_after_the_context_exactly_once(
-    data: LatentDataModule, context: int, size: int | None
-) -> None:
-    lengths = [40, 3, 5, 4, 36, 121, 37, 100, 1, 68, 69]
-    cut = with_lengths(data, lengths)
-    counts = [torch.zeros(length, dtype=torch.int64) for length in lengths]
-    for windows, fresh in tiles(cut, context, size):
-        rank = int(windows.episode[0])
-        for row, t in fresh.nonzero().tolist():
-            frame = int(windows.step[row]) + 1 + t
-            counts[rank][frame] += 1
-            assert torch.equal(windows.target[row, t], cut.codes[cut.cache.starts[rank] + frame].long())
-    for count in counts:
-        assert (count[:context] == 0).all()
-        assert (count[context:] == 1).all()
 
 
 def test_a_model_with_a_memory_sees_each_episode_from_its_beginning(data: LatentDataModule, manifest: Manifest) -> None:
@@ -227,6 +200,15 @@ def test_one_that_believes_in_nothing_pays_four_bits_per_code(data: LatentDataMo
     )
 
 
-def test_episodes_without_a_grid_after_the_context_are_refused(data: LatentDataModule, manifest: Manifest) -> None:
-    with pytest.raises(ValueError, match=r"no held-out episode has more than report\.context=200 frames"):
-        measure_one_step(UniformWorldModel(), data, manifest, DRAWS, 200, 1, 2, ms_pacman=True)
+def test_copy_star_is_measured_beside_the_model(of_gru: OneStep, data: LatentDataModule) -> None:
+    guesses = []
+    for number in data.split.val:
+        codes, _ = data.episode(number)
+        guesses.append((data.best_copy(1).one_step(codes, WARMUP + 1) == codes[WARMUP + 1 :]).double().flatten())
+    found = of_gru.figures["one_step_copy_star/accuracy"]
+    assert float(found.value) == pytest.approx(float(torch.cat(guesses).mean()))
+
+
+def test_episodes_that_end_before_the_warm_up_are_refused(data: LatentDataModule, manifest: Manifest) -> None:
+    with pytest.raises(ValueError, match=r"no held-out episode has more than report\.warmup=200 steps"):
+        measure_one_step(UniformWorldModel(), data, manifest, DRAWS, 200, 1)

@@ -11,7 +11,7 @@ import torch
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.scorecard import Reading, Scorecard, read_scorecard, write_scorecard
 from pacdream.metric.episode_metric import Figure
-from pacdream.metric.figures import DEFINITIONS
+from pacdream.metric.figures import FIGURES
 from tests.runs import tiny_measurement
 
 
@@ -66,7 +66,7 @@ def test_every_figure_comes_with_definition_seed_n_and_interval(card: Scorecard,
     raw = json.loads(path.read_text())
     for name, entry in raw["figures"].items():
         assert entry.keys() == {"definition", "seed", "value", "low", "high", "n"}
-        assert raw["definitions"][entry["definition"]] == DEFINITIONS[name.rpartition("/")[2]]
+        assert raw["definitions"][entry["definition"]] == FIGURES[name.rpartition("/")[2]].text
         assert entry["seed"] == card.about["seed"]
 
 

@@ -6,11 +6,13 @@ import pytest
 
 from pacdream.data.episode_store import Manifest, read_episodes
 from pacdream.evaluation.states import AROUND_DEATH, rare_states
-from pacdream.game.ms_pacman import DOTS_EATEN, FRIGHTENED, FRUIT_X, MAZE
-from pacdream.metric.sprites import MAZE_ROWS, MIN_PIXELS
+from pacdream.game.game import Game
+from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.types import Episode
 
 STEPS = 40
+MAZE, DOTS_EATEN, FRUIT_X = 0, 119, 11  # addresses
+FRIGHTENED, MIN_PIXELS, ROWS = 150, 8, 172
 
 
 def episode() -> Episode:
@@ -22,7 +24,7 @@ def episode() -> Episode:
 
 def when(episode: Episode, state: str) -> list[int]:
     """Numbers of the frames that are in a state."""
-    return np.flatnonzero(rare_states(episode, ms_pacman=True)[state]).tolist()
+    return np.flatnonzero(rare_states(episode, MS_PACMAN)[state]).tolist()
 
 
 def with_memory(address: int, frame: int, value: int) -> Episode:
@@ -34,17 +36,17 @@ def with_memory(address: int, frame: int, value: int) -> Episode:
 
 def test_every_state_speaks_of_every_frame(episodes: Path, manifest: Manifest) -> None:
     for real in read_episodes(episodes, manifest):
-        states = rare_states(real, ms_pacman=True)
+        states = rare_states(real, MS_PACMAN)
         assert states["all"].all()
         assert {(mask.shape, mask.dtype.name) for mask in states.values()} == {((len(real.frames),), "bool")}
 
 
 def test_states_of_another_game_do_not_read_its_memory() -> None:
-    assert set(rare_states(episode(), ms_pacman=False)) == {"all", "death"}
+    assert set(rare_states(episode(), Game())) == {"all", "death"}
 
 
 def test_nothing_but_the_start_of_the_first_level_is_in_an_episode_where_nothing_happens() -> None:
-    present = {name for name, mask in rare_states(episode(), ms_pacman=True).items() if mask.any()}
+    present = {name for name, mask in rare_states(episode(), MS_PACMAN).items() if mask.any()}
     assert present == {"all", "start of level", "maze 1"}
 
 
@@ -61,7 +63,7 @@ def test_a_life_won_is_no_death() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "pixels", "seen"), [(0, MIN_PIXELS, True), (0, MIN_PIXELS - 1, False), (MAZE_ROWS, 99, False)]
+    ("row", "pixels", "seen"), [(0, MIN_PIXELS, True), (0, MIN_PIXELS - 1, False), (ROWS, 99, False)]
 )
 def test_ghosts_are_frightened_while_the_maze_shows_their_colour(row: int, pixels: int, seen: bool) -> None:
     blue = episode()

@@ -11,7 +11,7 @@ from pacdream.evaluation.windows import Windows, evenly, frames_of, held_out_epi
 from tests.conftest import STEPS
 from tests.runs import several_held_out
 
-CONTEXT, HORIZON = 4, 9
+CONTEXT, HORIZON, WARMUP = 4, 9, 3
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def data(latents: LatentDataModule) -> LatentDataModule:
 @pytest.fixture(scope="module")
 def every(data: LatentDataModule) -> Windows:
     """All windows that there are."""
-    return held_out_windows(data, CONTEXT, HORIZON, 10**6)
+    return held_out_windows(data, CONTEXT, HORIZON, 10**6, WARMUP)
 
 
 def numbers(count: int) -> Windows:
@@ -53,7 +53,7 @@ def test_gaps_differ_by_one_at_most() -> None:
 def test_every_window_is_found_once(data: LatentDataModule, every: Windows) -> None:
     found = list(zip(every.episode.tolist(), every.step.tolist(), strict=True))
     last = STEPS - HORIZON
-    assert found == [(rank, step) for rank in range(3) for step in range(CONTEXT - 1, last + 1)]
+    assert found == [(rank, step) for rank in range(3) for step in range(WARMUP, last + 1)]
 
 
 def test_a_window_shows_its_own_place(data: LatentDataModule, every: Windows) -> None:
@@ -63,8 +63,28 @@ def test_a_window_shows_its_own_place(data: LatentDataModule, every: Windows) ->
         assert torch.equal(every.actions[row], data.actions[begin : begin + CONTEXT + HORIZON - 1].long())
 
 
+@pytest.mark.parametrize("context", [1, 2, 8])
+def test_models_with_other_memories_are_measured_on_the_same_moments(
+    data: LatentDataModule, every: Windows, context: int
+) -> None:
+    other = held_out_windows(data, context, HORIZON, 10**6, WARMUP)
+    assert torch.equal(other.step, every.step)
+    assert torch.equal(other.present, every.present)
+    assert torch.equal(other.target, every.target)
+    assert torch.equal(other.actions[:, context - 1 :], every.actions[:, CONTEXT - 1 :])
+
+
+def test_where_nothing_precedes_the_first_grid_is_repeated(data: LatentDataModule) -> None:
+    windows = held_out_windows(data, 6, HORIZON, 10**6, WARMUP)
+    row = int((windows.step == WARMUP).nonzero()[1])
+    first = first_frame(data, windows.episode[row])
+    assert torch.equal(windows.codes[row, :6], data.codes[first + torch.tensor([0, 0, 0, 1, 2, 3])].long())
+    assert windows.actions[row, :2].tolist() == [0, 0]
+    assert torch.equal(windows.actions[row, 2:], data.actions[first : first + 3 + HORIZON].long())
+
+
 def test_windows_are_thinned_evenly(data: LatentDataModule, every: Windows) -> None:
-    few = held_out_windows(data, CONTEXT, HORIZON, 10)
+    few = held_out_windows(data, CONTEXT, HORIZON, 10, WARMUP)
     assert torch.equal(few.step, every.thinned(10).step)
     assert torch.equal(few.codes, every.thinned(10).codes)
     assert few.episode.tolist() == sorted(few.episode.tolist())
@@ -94,7 +114,7 @@ def test_steps_of_an_episode_are_those_of_its_windows() -> None:
 
 
 def test_a_horizon_that_just_fits_gives_one_window_for_each_episode(data: LatentDataModule) -> None:
-    windows = held_out_windows(data, CONTEXT, STEPS + 1 - CONTEXT, 100)
+    windows = held_out_windows(data, CONTEXT, STEPS + 1 - CONTEXT, 100, WARMUP)
     assert windows.episode.tolist() == [0, 1, 2]
     assert windows.step.tolist() == [CONTEXT - 1] * 3
 
@@ -102,11 +122,11 @@ def test_a_horizon_that_just_fits_gives_one_window_for_each_episode(data: Latent
 @pytest.mark.parametrize("horizon", [STEPS + 2 - CONTEXT, 1000])
 def test_a_dream_longer_than_the_episodes_is_refused_with_the_way_out(data: LatentDataModule, horizon: int) -> None:
     line = (
-        rf"report\.context=4 and horizon={horizon} need episodes of {CONTEXT + horizon} frames, but the longest "
-        rf"held-out one has {STEPS + 1}: choose horizon={STEPS + 1 - CONTEXT} or less"
+        rf"horizon={horizon} after report\.warmup=3 frames needs episodes of {CONTEXT + horizon} frames, but the "
+        rf"longest held-out one has {STEPS + 1}: choose horizon={STEPS + 1 - CONTEXT} or less"
     )
     with pytest.raises(ValueError, match=line):
-        held_out_windows(data, CONTEXT, horizon, 5)
+        held_out_windows(data, CONTEXT, horizon, 5, WARMUP)
 
 
 def test_held_out_episodes_come_as_they_were_recorded(data: LatentDataModule, manifest: Manifest) -> None:

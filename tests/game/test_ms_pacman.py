@@ -3,11 +3,11 @@ import pytest
 
 from pacdream.data.collect import play_episode
 from pacdream.game.atari import make_env
-from pacdream.game.ms_pacman import SPRITES, sprite_positions
+from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.policy.held_random import HeldRandomPolicy
 
 INTRO = 70  # steps before the ghosts are drawn
-MAZE_ROWS = 172
+SPRITES = MS_PACMAN.sprites
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +19,10 @@ def episode():
 def offsets(episode, sprite):
     """From the position in RAM to the median position of the sprite's colour, where it is drawn, (M, 2)."""
     found = []
-    for frame, ram in zip(episode.frames[INTRO:, :MAZE_ROWS], episode.ram[INTRO:], strict=True):
+    for frame, ram in zip(MS_PACMAN.playfield(episode.frames[INTRO:]), episode.ram[INTRO:], strict=True):
         rows, columns = np.nonzero(frame == sprite.palette_index)
         if len(rows):
-            found.append(np.array([np.median(columns), np.median(rows)]) - sprite_positions(ram, sprite))
+            found.append(np.array([np.median(columns), np.median(rows)]) - sprite.positions(ram))
     return np.stack(found)
 
 
@@ -34,8 +34,8 @@ def test_position_moves_with_the_sprites_colour(episode, sprite):
 
 
 def test_positions_of_many_frames_are_those_of_each_frame(episode):
-    together = sprite_positions(episode.ram, SPRITES[0])
-    one_by_one = [sprite_positions(ram, SPRITES[0]) for ram in episode.ram]
+    together = SPRITES[0].positions(episode.ram)
+    one_by_one = [SPRITES[0].positions(ram) for ram in episode.ram]
     assert np.array_equal(together, np.stack(one_by_one))
 
 

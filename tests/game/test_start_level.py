@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pacdream.game.atari import make_env
-from pacdream.game.ms_pacman import DOTS_EATEN, MAZE
+from pacdream.game.ms_pacman import LEVELS
 
 
 def start(late_share, max_level, seed):
@@ -15,8 +15,8 @@ def test_late_episode_begins_in_a_whole_later_maze_with_all_lives(seed):
     _, frame, info = start(1.0, 7, seed)
     assert info["start_level"] >= 2
     assert info["lives"] == 3
-    assert info["ram"][MAZE] > 0
-    assert info["ram"][DOTS_EATEN] < 10
+    assert info["ram"][LEVELS.maze] > 0
+    assert info["ram"][LEVELS.dots_eaten] < 10
     assert frame.any()
 
 

@@ -11,7 +11,7 @@ from pacdream.metric.control import (
     ControlScore,
     DivergenceScore,
     MoveScore,
-    fan,
+    action_spread,
     grid_distances,
     headings,
     retrieval_hits,
@@ -63,7 +63,7 @@ def test_retrieval_equals_a_naive_loop() -> None:
 def test_a_deaf_dream_is_at_chance(real: Tensor) -> None:
     figures = controlled(deaf(real), real)
     assert figures["retrieval"].tolist() == [1 / ACTIONS] * HORIZON
-    assert not figures["fan_dream"].any()
+    assert not figures["spread_imagined"].any()
 
 
 def test_a_deaf_dream_is_at_chance_even_if_some_futures_are_the_same(real: Tensor) -> None:
@@ -77,7 +77,7 @@ def test_an_oracle_gets_the_best_retrieval(real: Tensor, walls: bool) -> None:
         real[:, 3] = real[:, 1]
     figures = controlled(real, real)
     assert torch.equal(figures["retrieval"], figures["retrieval_best"])
-    assert torch.equal(figures["fan_dream"], figures["fan_real"])
+    assert torch.equal(figures["spread_imagined"], figures["spread_real"])
     assert figures["retrieval_best"].tolist() == [0.75 if walls else 1.0] * HORIZON
 
 
@@ -94,7 +94,7 @@ def test_the_fan_is_the_mean_distance_of_different_futures(real: Tensor) -> None
     real[:, 1] = real[:, 0]
     pairs = [(i, j) for i in range(ACTIONS) for j in range(ACTIONS) if i != j]
     expected = torch.stack([(real[:, i] != real[:, j]).double().mean((-2, -1)) for i, j in pairs]).mean(0)
-    torch.testing.assert_close(fan(real), expected.float())
+    torch.testing.assert_close(action_spread(real), expected.float())
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_chance_is_the_mean_over_all_exchanges() -> None:
 
 @pytest.mark.parametrize("untold", [[UP, LEFT, NOWHERE, DOWN], [UP, UP, UP, UP]])
 def test_moments_that_cannot_tell_directions_apart_do_not_count(untold: list[int]) -> None:
-    telling = [UP, RIGHT, LEFT, DOWN]
+    informative = [UP, RIGHT, LEFT, DOWN]
     score = MoveScore(2)
-    score.update(*(np.array([untold, telling]),) * 3, torch.tensor([0, 1]))
+    score.update(*(np.array([untold, informative]),) * 3, torch.tensor([0, 1]))
     assert score.sums[:, 0].tolist() == [0, 1]
     assert score.compute()["move"] == 1
 

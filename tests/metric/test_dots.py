@@ -6,18 +6,18 @@ import torch
 from numpy.typing import NDArray
 
 from pacdream.data.episode_store import Manifest, read_episode
-from pacdream.game.ms_pacman import DOTS_EATEN
-from pacdream.metric.dots import HEIGHT, WIDTH, DotScore, dot_counts, dot_sites, maze_colours
-from pacdream.metric.sprites import MAZE_ROWS
+from pacdream.game.ms_pacman import LEVELS, MS_PACMAN
+from pacdream.metric.dots import DotScore, dot_counts, dot_sites, maze_colours
 
+SIZE = HEIGHT, WIDTH = 2, 4
 FLOOR, WALLS, SPRITE = 144, 74, 42
 DOTS = [(20, 30), (20, 40), (60, 8), (100, 120)]
 Frames = NDArray[np.uint8]
 
 
 def maze(dots: list[tuple[int, int]], *, height: int = HEIGHT, width: int = WIDTH) -> Frames:
-    """A frame (210, 160) with walls around and dots whose upper left corners are (y, x)."""
-    frame = np.full((210, 160), FLOOR, np.uint8)
+    """A playfield (172, 160) with walls around and dots whose upper left corners are (y, x)."""
+    frame = np.full((172, 160), FLOOR, np.uint8)
     frame[:4], frame[168:172], frame[:, :4], frame[:, -4:] = WALLS, WALLS, WALLS, WALLS
     for y, x in dots:
         frame[y : y + height, x : x + width] = WALLS
@@ -27,32 +27,26 @@ def maze(dots: list[tuple[int, int]], *, height: int = HEIGHT, width: int = WIDT
 def counts(picture: Frames, original: Frames) -> list[float]:
     """Dots missing and dots too many in one picture of a maze that began with ``DOTS``."""
     begin = maze(DOTS)
-    return dot_counts(picture[None], original[None], dot_sites(begin), maze_colours(begin))[0, 1:].tolist()
+    return dot_counts(picture[None], original[None], dot_sites(begin, SIZE), SIZE, maze_colours(begin))[0, 1:].tolist()
 
 
 def test_floor_is_the_most_frequent_colour_and_walls_the_next() -> None:
     assert maze_colours(maze(DOTS)) == (FLOOR, WALLS)
 
 
-def test_colours_below_the_maze_do_not_matter() -> None:
-    frame = maze(DOTS)
-    frame[MAZE_ROWS:] = SPRITE
-    assert maze_colours(frame) == (FLOOR, WALLS)
-
-
 @pytest.mark.parametrize("dots", [[], DOTS[:1], DOTS])
 def test_every_dot_is_found_where_it_is(dots: list[tuple[int, int]]) -> None:
-    assert dot_sites(maze(dots)).tolist() == [list(dot) for dot in dots]
+    assert dot_sites(maze(dots), SIZE).tolist() == [list(dot) for dot in dots]
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 4), (2, 3), (3, 4), (2, 5), (7, 4)])
 def test_a_patch_of_another_size_is_no_dot(height: int, width: int) -> None:
-    assert not len(dot_sites(maze(DOTS, height=height, width=width)))
+    assert not len(dot_sites(maze(DOTS, height=height, width=width), SIZE))
 
 
-@pytest.mark.parametrize("corner", [(20, 4), (4, 60), (MAZE_ROWS + 10, 60)])
-def test_what_touches_a_wall_or_is_below_the_maze_is_no_dot(corner: tuple[int, int]) -> None:
-    assert not len(dot_sites(maze([corner])))
+@pytest.mark.parametrize("corner", [(20, 4), (4, 60)])
+def test_what_touches_a_wall_is_no_dot(corner: tuple[int, int]) -> None:
+    assert not len(dot_sites(maze([corner]), SIZE))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +76,7 @@ def test_more_than_half_a_dot_must_be_gone(pixels: int, missing: int) -> None:
 
 
 def test_figures_are_dots_per_frame_of_each_horizon() -> None:
-    score = DotScore(2, 2)
+    score = DotScore(2, 2, SIZE)
     present = np.stack([maze(DOTS), maze(DOTS[:3])])
     pictures = np.stack([np.stack([maze(DOTS), maze(DOTS[1:])]), np.stack([maze([]), maze(DOTS[:3])])])
     originals = np.stack([np.stack([maze(DOTS), maze(DOTS)]), np.stack([maze(DOTS[:3]), maze([])])])
@@ -95,10 +89,11 @@ def test_figures_are_dots_per_frame_of_each_horizon() -> None:
 
 def test_in_the_real_game_dots_go_as_they_are_eaten(episodes: Path, manifest: Manifest) -> None:
     episode = read_episode(episodes, manifest.episodes[4], manifest.num_actions)
-    sites, colours = dot_sites(episode.frames[0]), maze_colours(episode.frames[0])
-    unchanged = np.broadcast_to(episode.frames[:1], episode.frames.shape)
-    _, missing, extra = dot_counts(unchanged, episode.frames, sites, colours).T.numpy()
+    frames = MS_PACMAN.playfield(episode.frames)
+    sites, colours = dot_sites(frames[0], SIZE), maze_colours(frames[0])
+    unchanged = np.broadcast_to(frames[:1], frames.shape)
+    _, missing, extra = dot_counts(unchanged, frames, sites, SIZE, colours).T.numpy()
     assert len(sites) > 140
     assert not missing.any()
     assert extra.max() > 9
-    assert np.isin(episode.ram[:, DOTS_EATEN] - extra, [0, 1, 2, 3]).all()
+    assert np.isin(episode.ram[:, LEVELS.dots_eaten] - extra, [0, 1, 2, 3]).all()

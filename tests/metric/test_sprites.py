@@ -6,10 +6,11 @@ import torch
 from numpy.typing import NDArray
 
 from pacdream.data.episode_store import Manifest, read_episode
-from pacdream.game.ms_pacman import MS_PACMAN, SPRITES, Sprite, sprite_positions
-from pacdream.metric.sprites import BIN, MAZE_ROWS, MIN_PIXELS, NUM_BINS, SpriteScore, locate, quantile
+from pacdream.game.game import Sprite
+from pacdream.game.ms_pacman import MS_PACMAN
+from pacdream.metric.sprites import BIN, FARTHEST, MIN_PIXELS, NUM_BINS, SpriteScore, locate, quantile
 
-COLOUR = MS_PACMAN.palette_index
+COLOUR = 42
 ORIGIN = (60, 80)
 Frames = NDArray[np.uint8]
 
@@ -22,19 +23,11 @@ def picture(*middles: tuple[int, int], size: int = 9) -> Frames:
     return frame
 
 
-def memory(x: float, y: float) -> NDArray[np.uint8]:
-    """A console (128,) that has Ms. Pac-Man within half a pixel of (x, y)."""
-    ram = np.zeros(128, np.uint8)
-    offset = sprite_positions(ram, MS_PACMAN)
-    ram[[MS_PACMAN.ram_x, MS_PACMAN.ram_y]] = np.ceil(np.array([x, y]) - offset)
-    return ram
-
-
 def measured(frames: list[Frames], originals: list[Frames]) -> dict[str, float]:
     """Figures of frames that should show the sprite at ``ORIGIN``, each in an episode of its own."""
     score, count = SpriteScore(len(frames), 1), len(frames)
-    ram = np.stack([memory(*ORIGIN)] * count)
-    score.update(np.stack(frames)[:, None], np.stack(originals)[:, None], ram[:, None], MS_PACMAN, torch.arange(count))
+    truth = np.tile(np.array(ORIGIN, np.float32), (count, 1, 1))
+    score.update(np.stack(frames)[:, None], np.stack(originals)[:, None], COLOUR, truth, torch.arange(count))
     return {name: float(value) for name, value in score.compute().items()}
 
 
@@ -57,11 +50,6 @@ def test_a_few_pixels_are_no_sprite(pixels: int, seen: bool) -> None:
     assert locate(frame[None], COLOUR).seen.tolist() == [seen]
 
 
-@pytest.mark.parametrize(("row", "seen"), [(MAZE_ROWS - 5, True), (MAZE_ROWS + 4, False)])
-def test_lives_below_the_maze_are_no_sprite(row: int, seen: bool) -> None:
-    assert locate(picture((40, row))[None], COLOUR).seen.tolist() == [seen]
-
-
 @pytest.mark.parametrize(("apart", "doubled"), [(8, False), (60, True)])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_colour_in_two_places_is_doubled(apart: int, axis: int, doubled: bool) -> None:
@@ -71,7 +59,7 @@ def test_a_colour_in_two_places_is_doubled(apart: int, axis: int, doubled: bool)
 
 
 @pytest.mark.parametrize(("shift", "distance"), [((0, 0), 0), ((0, -20), 20), ((30, 40), 50), ((-33, -56), 65)])
-def test_distances_are_from_the_memorys_position(shift: tuple[int, int], distance: float) -> None:
+def test_distances_are_from_the_true_position(shift: tuple[int, int], distance: float) -> None:
     there = picture((ORIGIN[0] + shift[0], ORIGIN[1] + shift[1]))
     assert measured([there], [there])["median"] == pytest.approx(distance, abs=0.5 + BIN)
 
@@ -94,27 +82,44 @@ def test_frames_that_should_not_show_the_sprite_do_not_count() -> None:
     assert np.isnan(list(figures.values())).all()
 
 
-def test_a_lost_sprite_has_no_distance() -> None:
-    figures = measured([picture()], [picture(ORIGIN)])
-    assert figures["lost"] == 1
-    assert np.isnan([figures["median"], figures["p90"]]).all()
+def test_a_lost_sprite_is_as_far_as_can_be() -> None:
+    assert measured([picture()], [picture(ORIGIN)]) == {"lost": 1, "doubled": 0, "median": FARTHEST, "p90": FARTHEST}
+
+
+def test_nothing_is_gained_by_erasing_what_is_uncertain() -> None:
+    shown = picture(ORIGIN)
+    placed = [picture((ORIGIN[0], ORIGIN[1] + shift)) for shift in range(0, 44, 4)]
+    honest = measured(placed, [shown] * len(placed))
+    for erased in range(1, len(placed)):  # the worst first
+        erasing = measured([*placed[:-erased], *[picture()] * erased], [shown] * len(placed))
+        assert erasing["median"] >= honest["median"]
+        assert erasing["p90"] >= honest["p90"]
+        assert erasing["lost"] == pytest.approx(erased / len(placed))
+
+
+def test_distances_speak_of_all_frames_that_should_show_the_sprite() -> None:
+    score, truth = SpriteScore(1, 1), np.full((3, 1, 2), 60, np.float32)
+    frames, originals = (np.stack(f)[:, None] for f in ([picture(ORIGIN), picture(), picture()], [picture(ORIGIN)] * 3))
+    score.update(frames, originals, COLOUR, truth, torch.zeros(3, dtype=torch.int64))
+    figures = score.figures(score.sums[0, 0])
+    assert {name: float(figure.n) for name, figure in figures.items()} == dict.fromkeys(figures, 3)
 
 
 def test_horizons_are_kept_apart() -> None:
     near, far = picture(ORIGIN), picture((ORIGIN[0], ORIGIN[1] + 30))
     score, originals = SpriteScore(1, 3), np.stack([near, near, picture()])[None]
-    ram = np.stack([memory(*ORIGIN)] * 3)[None]
-    score.update(np.stack([near, far, near])[None], originals, ram, MS_PACMAN, torch.tensor([0]))
+    truth = np.tile(np.array(ORIGIN, np.float32), (1, 3, 1))
+    score.update(np.stack([near, far, near])[None], originals, COLOUR, truth, torch.tensor([0]))
     median = score.compute()["median"]
     assert median[:2].tolist() == pytest.approx([0, 30], abs=2 * BIN)
     assert median[2].isnan()
 
 
-@pytest.mark.parametrize("sprite", SPRITES, ids=lambda sprite: sprite.name)
+@pytest.mark.parametrize("sprite", MS_PACMAN.sprites, ids=lambda sprite: sprite.name)
 def test_real_frames_agree_with_the_memory(episodes: Path, manifest: Manifest, sprite: Sprite) -> None:
     episode = read_episode(episodes, manifest.episodes[1], manifest.num_actions)
-    score = SpriteScore(1, len(episode.frames))
-    score.update(episode.frames[None], episode.frames[None], episode.ram[None], sprite, torch.tensor([0]))
+    score, frames = SpriteScore(1, len(episode.frames)), MS_PACMAN.playfield(episode.frames)[None]
+    score.update(frames, frames, sprite.palette_index, sprite.positions(episode.ram[None]), torch.tensor([0]))
     figures = score.figures(score.sums.sum((0, 1)))
     assert figures["lost"].n > 40
     assert figures["lost"].value == 0
@@ -135,8 +140,7 @@ def test_there_is_no_quantile_of_nothing() -> None:
 
 
 def test_a_sprite_beyond_the_last_bin_is_counted_in_it() -> None:
-    ram, far = memory(*ORIGIN), picture((5, 5))
-    ram[[MS_PACMAN.ram_x, MS_PACMAN.ram_y]] = 255
-    score = SpriteScore(1, 1)
-    score.update(far[None, None], far[None, None], ram[None, None], MS_PACMAN, torch.tensor([0]))
+    score, far = SpriteScore(1, 1), picture((5, 5))[None, None]
+    score.update(far, far, COLOUR, np.full((1, 1, 2), 250, np.float32), torch.tensor([0]))
     assert score.sums[0, 0, -1] == 1
+    assert score.compute()["median"] == FARTHEST

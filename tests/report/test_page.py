@@ -1,11 +1,15 @@
 import base64
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
 
-from pacdream.report import page as html
+from pacdream.report.page import TEMPLATES, write_page
+from pacdream.report.tables import Table
 
 NASTY = """<script>alert("a" & 'b')</script>"""
 
@@ -32,72 +36,93 @@ def png(tmp_path: Path) -> Path:
     return path
 
 
+@dataclass
+class Cell:
+    """A figure as a table may hold it."""
+
+    text: str
+    interval: str
+
+
+def macro(name: str, *arguments: Any) -> str:
+    """What a macro of the templates writes."""
+    return str(getattr(TEMPLATES.get_template("macros.html.jinja").module, name)(*arguments))
+
+
+def write_comparison(path: Path, **changes: Any) -> str:
+    """A small page."""
+    write_page(path, "comparison", **{"title": "", "notes": [], "comparison": Table("", [], []), **changes})
+    return path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
-    "part",
-    [
-        html.section(NASTY),
-        html.paragraph(NASTY),
-        html.paragraph(NASTY, lead=True),
-        html.table([NASTY], [["value"]]),
-        html.table(["a"], [[NASTY]]),
-        html.table(["a"], [[f"{NASTY} [{NASTY}]"]]),
-    ],
+    ("header", "cell"),
+    [(NASTY, "value"), ("a", NASTY), ("a", f"{NASTY} [{NASTY}]"), ("a", Cell(NASTY, "")), ("a", Cell("1", NASTY))],
 )
-def test_text_stays_text(part: str) -> None:
-    read = Reader(part)
+def test_text_in_a_table_stays_text(header: str, cell: str | Cell) -> None:
+    read = Reader(macro("table", [header], [[cell]]))
     assert "script" not in {tag for tag, _ in read.tags}
     assert NASTY in read.text
 
 
-def test_the_title_stays_text(tmp_path: Path) -> None:
-    html.write_page(tmp_path / "page.html", NASTY, [])
-    read = Reader((tmp_path / "page.html").read_text())
-    assert [tag for tag, _ in read.tags] == ["html", "meta", "title", "style", "h1"]
+@pytest.mark.parametrize("where", [{"title": NASTY}, {"notes": [NASTY]}])
+def test_text_on_a_page_stays_text(tmp_path: Path, png: Path, where: dict[str, Any]) -> None:
+    read = Reader(write_comparison(tmp_path / "page.html", plot=png, **where))
+    assert "script" not in {tag for tag, _ in read.tags}
     assert NASTY in read.text
+
+
+@pytest.mark.parametrize("template", TEMPLATES.list_templates())
+def test_no_template_writes_text_unescaped(template: str) -> None:
+    source, *_ = TEMPLATES.loader.get_source(TEMPLATES, template)
+    assert not re.search(r"\| *safe|autoescape", source)
 
 
 def test_a_name_cannot_leave_its_attribute(tmp_path: Path) -> None:
     path = tmp_path / '"onload=x.png'
     path.write_bytes(b"png")
-    ((_, _), (_, attributes)) = Reader(html.picture(path)).tags
+    ((_, _), (_, attributes)) = Reader(macro("picture", path)).tags
     assert attributes.keys() == {"alt", "src"}
     assert attributes["alt"] == '"onload=x'
 
 
-EMBEDDED = [(html.picture, "img", "image/png"), (html.video, "video", "video/mp4")]
-
-
-@pytest.mark.parametrize(("embed", "tag", "mime"), EMBEDDED)
-def test_files_are_embedded(embed: object, tag: str, mime: str, png: Path) -> None:
-    ((_, _), (found, attributes)) = Reader(embed(png)).tags  # type: ignore[operator]
+@pytest.mark.parametrize(("tag", "mime"), [("img", "image/png"), ("video", "video/mp4")])
+def test_files_are_embedded(tag: str, mime: str, png: Path) -> None:
+    path = png.rename(png.with_suffix(f".{mime.partition('/')[2]}"))
+    ((_, _), (found, attributes)) = Reader(macro("picture" if tag == "img" else "video", path)).tags
     kind, _, content = attributes["src"].partition(",")
     assert (found, kind) == (tag, f"data:{mime};base64")
-    assert base64.b64decode(content) == png.read_bytes()
+    assert base64.b64decode(content) == path.read_bytes()
 
 
 def test_a_table_has_its_rows_and_small_intervals() -> None:
-    read = Reader(html.table(["", "1", "2"], [["a", "0.5 [0.1, 0.9]", "–"], ["b", "x", "y"]]))
+    rows = [["a", "0.5 [0.1, 0.9]", "–"], ["b", Cell("0.5", "[0.1, 0.9]"), Cell("y", "")]]
+    read = Reader(macro("table", ["", "1", "2"], rows))
     tags = [tag for tag, _ in read.tags]
-    assert (tags.count("tr"), tags.count("th"), tags.count("td"), tags.count("small")) == (3, 3, 6, 1)
-    assert "0.5 [0.1, 0.9]" in read.text
+    assert (tags.count("tr"), tags.count("th"), tags.count("td"), tags.count("small")) == (3, 3, 6, 2)
+    assert read.text.count("0.5 [0.1, 0.9]") == 2
 
 
 def test_the_page_refers_to_nothing_outside(tmp_path: Path, png: Path) -> None:
-    html.write_page(tmp_path / "page.html", "title", [html.picture(png), html.video(png), html.section("a", "b")])
-    page = (tmp_path / "page.html").read_text()
+    page = write_comparison(tmp_path / "page.html", plot=png)
     assert not re.findall(r"https?://|file:|@import|url\(|<link|<script", page)
     assert all(source.startswith('"data:') for source in re.findall(r"(?:src|href)=(\S+)", page))
 
 
-def test_the_page_says_how_it_is_encoded(tmp_path: Path) -> None:
-    html.write_page(tmp_path / "page.html", "–", ["ä", "日本"])
-    page = (tmp_path / "page.html").read_bytes().decode("utf-8")
+def test_the_page_says_how_it_is_encoded(tmp_path: Path, png: Path) -> None:
+    page = write_comparison(tmp_path / "page.html", plot=png, notes=["ä", "日本"])
     assert "日本" in page
     assert "charset=utf-8" in page
 
 
-def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+def test_what_a_template_wants_must_be_given(tmp_path: Path, png: Path) -> None:
+    with pytest.raises(UndefinedError, match="notes"):
+        write_page(tmp_path / "page.html", "comparison", title="", plot=png)
+    assert [path.name for path in tmp_path.iterdir()] == ["dream.png"]
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path: Path, png: Path) -> None:
     (tmp_path / "page.html").mkdir()
     with pytest.raises(ValueError, match=f"cannot write {tmp_path}/page.html"):
-        html.write_page(tmp_path / "page.html", "title", [])
-    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+        write_comparison(tmp_path / "page.html", plot=png)
+    assert {path.name for path in tmp_path.iterdir()} == {"page.html", "dream.png"}

@@ -6,7 +6,8 @@ import pytest
 
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.scorecard import Reading, Scorecard
-from pacdream.report.tables import all_tables, by_horizon, cell, cost, headline, states
+from pacdream.report.tables import Table, all_tables, by_horizon, cell, cost, states
+from pacdream.report.verdict import verdict
 from tests.runs import tiny_measurement
 
 NAN = float("nan")
@@ -27,13 +28,18 @@ def number(value: float) -> Reading:
     return Reading(*(np.array(v) for v in (value, value - 0.1, value + 0.1, 100.0)))
 
 
+def texts(table: Table) -> list[list[str]]:
+    """What the cells say."""
+    return [[value if isinstance(value, str) else value.text for value in row] for row in table.rows]
+
+
 def small_card(figures: dict[str, Reading], **about: Any) -> Scorecard:
     return Scorecard(figures, ["all", "fruit"], {}, {"device": "cpu", "threads": 1, "ceiling": "emulator", **about})
 
 
 def test_every_table_is_whole(card: Scorecard) -> None:
     tables = all_tables(card)
-    assert tables.keys() == {"accuracy", "skill", "changes", "game", "control", "states", "cost"}
+    assert tables.keys() == {"one_step", "accuracy", "skill", "changes", "game", "control", "states", "cost"}
     for name, table in tables.items():
         assert table.title
         assert table.rows
@@ -44,7 +50,7 @@ def test_every_table_is_whole(card: Scorecard) -> None:
 def test_every_figure_by_horizon_is_in_a_table(card: Scorecard) -> None:
     tables = all_tables(card)
     sizes = {name: len(tables[name].rows) for name in ("accuracy", "skill", "changes", "control")}
-    assert sizes == {"accuracy": 4 + 5, "skill": 4, "changes": 10, "control": 6}
+    assert sizes == {"accuracy": 4 + 5, "skill": 4, "changes": 10 + 4, "control": 6}
     game = {name for name in card.figures if name.startswith("game/") and not name.startswith("game/real")}
     ghosts_twice = 5 * 2  # the real frames' median and p90
     assert len(tables["game"].rows) == len(game) + ghosts_twice
@@ -54,14 +60,14 @@ def test_without_a_ceiling_its_row_is_left_out(card: Scorecard) -> None:
     figures = {name: reading for name, reading in card.figures.items() if name != "baseline/ceiling"}
     rows = [row[0] for row in all_tables(replace(card, figures=figures))["accuracy"].rows]
     assert "ceiling" not in rows
-    assert "copy star" in rows
+    assert "copy*" in rows
 
 
 def test_columns_are_the_horizons_that_were_imagined() -> None:
     card = small_card({SKILL: reading(*range(8)), ACCURACY: reading(0.5, 0.5)})
-    table = by_horizon(card, "title", [("skill", SKILL), ("codes", ACCURACY), ("never", "measured")], intervals=False)
+    table = by_horizon(card, "title", [("skill", SKILL), ("codes", ACCURACY), ("never", "measured")])
     assert table.header == ["", "1", "2", "4", "8"]
-    assert table.rows == [["skill", "0.00", "1.00", "3.00", "7.00"], ["codes", "50.0", "50.0", "–", "–"]]
+    assert texts(table) == [["skill", "0.00", "1.00", "3.00", "7.00"], ["codes", "50.0", "50.0", "–", "–"]]
 
 
 @pytest.mark.parametrize(
@@ -78,21 +84,27 @@ def test_columns_are_the_horizons_that_were_imagined() -> None:
     ],
 )
 def test_a_figure_is_shown_in_its_unit(name: str, shown: str) -> None:
-    assert cell(reading(0.123), name, 0) == shown
-    assert cell(reading(0.123), name, 0, intervals=False) == shown.partition(" ")[0]
+    found = cell(small_card({name: reading(0.123)}), name, 1)
+    assert f"{found.text} {found.interval}" == shown
+    assert found.reading.item == 0.123
 
 
-@pytest.mark.parametrize("index", [1, 2, 30])
+@pytest.mark.parametrize("index", [2, 3, 30])
 def test_what_was_not_measured_is_a_dash(index: int) -> None:
-    assert cell(reading(0.5, NAN), ACCURACY, index) == "–"
+    found = cell(small_card({ACCURACY: reading(0.5, NAN)}), ACCURACY, index, "*")
+    assert (found.text, found.interval) == ("–", "")
+
+
+def test_a_mark_stands_behind_the_value() -> None:
+    assert cell(small_card({ACCURACY: reading(0.5)}), ACCURACY, 1, "*").text == "50.0*"
 
 
 def test_a_state_that_never_was_has_only_its_name() -> None:
     names = ("accuracy", "copy", "changed_precision", "changed_recall", "changed_f1")
     figures = {f"state/{name}": reading(0.5, NAN) for name in names}
     figures["state/accuracy"] = replace(figures["state/accuracy"], n=np.array([117.0, 0.0]))
-    table = states(small_card(figures), intervals=False)
-    assert table.rows == [["all", "117", *["50.0"] * 5], ["fruit", "0"]]
+    table = states(small_card(figures))
+    assert texts(table) == [["all", "117", *["50.0"] * 5], ["fruit", "0"]]
 
 
 def test_cost_says_on_what_it_was_measured(card: Scorecard) -> None:
@@ -103,20 +115,21 @@ def test_cost_says_on_what_it_was_measured(card: Scorecard) -> None:
 
 FIGURES = {
     "open_loop/argmax/skill_area": number(0.25), "open_loop/argmax/steps_until_half_skill": number(3),
+    "one_step_copy_star/accuracy": number(0.7), "one_step_copy_star/changed_f1": number(0.2),
     "one_step/accuracy": number(0.955), "one_step/changed_recall": number(0.4), "one_step/changed_f1": number(0.45),
     "control/move": number(0.75), "control/move_chance": number(0.3), "control/move_tokenizer": number(0.8),
 }  # fmt: skip
 
 
-def test_the_headline_says_it_in_words() -> None:
-    said = headline(small_card(FIGURES))
+def test_the_verdict_says_it_in_words() -> None:
+    said = verdict(small_card(FIGURES))
     for part in ("0.25 [0.15, 0.35]", "1 is emulator", "3 step(s)", "95.5%", "40.0%", "F1 0.45", "75%", "30%", "80%"):
         assert part in said
 
 
-def test_the_headline_without_control_is_shorter() -> None:
+def test_the_verdict_without_control_is_shorter() -> None:
     figures = {name: reading for name, reading in FIGURES.items() if not name.startswith("control")}
-    said = headline(small_card(figures, ceiling="a perfect prediction (no emulator)"))
+    said = verdict(small_card(figures, ceiling="a perfect prediction (no emulator)"))
     assert "player" not in said
     assert "nan" not in said
     assert "1 is a perfect prediction (no emulator)" in said

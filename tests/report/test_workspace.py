@@ -30,7 +30,6 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.scorecard import Reading, Scorecard
 from pacdream.report.wandb_log import PICTURES, log_report
 from pacdream.report.workspace import workspace
-from pacdream.report.world_model import headline_figures
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.tokenizer.module import TokenizerModule
 from tests.conftest import compose_config
@@ -78,7 +77,7 @@ def report(folder: Path, logger: WandbLogger) -> None:
     (folder / "report.html").touch()
     card = FullScorecard(EveryFigure(), [], {}, {})
     done = SimpleNamespace(card=card, windows=SimpleNamespace(horizon=2), worst=[])
-    log_report([logger], 1, headline_figures(card), done, folder)  # type: ignore[arg-type]
+    log_report([logger], 1, card.headlines(), done, folder)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

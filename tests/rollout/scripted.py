@@ -19,6 +19,7 @@ class ScriptedWorldModel(WorldModel):
     def __init__(self, rule: Callable[[Tensor, Tensor], Tensor], codebook_size: int = 16) -> None:
         super().__init__()
         self.grid_shape, self.codebook_size, self.num_actions = (7, 5), codebook_size, 9
+        self.memory = None
         self.rule = rule
         self.steps_seen: list[int] = []
         self.actions_seen: list[Tensor] = []

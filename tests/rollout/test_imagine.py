@@ -1,10 +1,15 @@
+from collections.abc import Iterable
+
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pacdream.rollout.imagine import Prediction, dream, imagine, teacher_force
-from pacdream.rollout.sampler import Greedy
-from pacdream.world_model.base import WorldModel
+from pacdream.rollout.imagine import imagine, open_loop, teacher_forced
+from pacdream.rollout.sampler import Categorical
+from pacdream.rollout.step import Step
+from pacdream.world_model.base import Sample, WorldModel, likeliest
 from tests.rollout.scripted import ScriptedWorldModel, count_up, follow_action
 
 CONTEXT, HORIZON = 3, 5
@@ -26,8 +31,15 @@ def real(context: Tensor) -> Tensor:
     return torch.cat([context, torch.randint(16, (4, HORIZON, 7, 5))], 1)
 
 
-def forced(model: WorldModel, real: Tensor, actions: Tensor) -> list[Prediction]:
-    return list(teacher_force(model, real, actions, CONTEXT, Greedy()))
+def forced(model: WorldModel, real: Tensor, actions: Tensor) -> list[Step]:
+    return list(teacher_forced(model, real, actions, CONTEXT, likeliest))
+
+
+class Sevens:
+    """Makes seven of everything."""
+
+    def begin(self, rows: Iterable[int]) -> Sample:
+        return sevens
 
 
 def sevens(logits: Tensor) -> Tensor:
@@ -56,7 +68,7 @@ def test_the_state_passes_through_context_and_dream(context: Tensor, actions: Te
 
 
 def test_the_sampler_chooses_the_codes(gru: WorldModel, context: Tensor, actions: Tensor) -> None:
-    imagined = imagine(gru, context, actions, sample=sevens)
+    imagined = imagine(gru, context, actions, sampler=Sevens())
     assert (imagined.codes == 7).all()
 
 
@@ -102,16 +114,16 @@ def test_nothing_to_imagine_is_refused(gru: WorldModel, context: Tensor, actions
 
 
 def test_a_dream_is_imagined_step_by_step(gru: WorldModel, context: Tensor, actions: Tensor) -> None:
-    steps, imagined = list(dream(gru, context, actions, Greedy())), imagine(gru, context, actions)
+    steps, imagined = list(open_loop(gru, context, actions, likeliest)), imagine(gru, context, actions)
     assert torch.equal(torch.stack([step.codes for step in steps], 1), imagined.codes)
     assert torch.equal(torch.stack([step.actions for step in steps], 1), imagined.actions)
     assert torch.equal(imagined.actions, actions[:, CONTEXT - 1 :])
 
 
 def test_there_is_one_prediction_for_every_grid_to_predict(gru: WorldModel, real: Tensor, actions: Tensor) -> None:
-    for steps in (forced(gru, real, actions), list(dream(gru, real[:, :CONTEXT], actions, Greedy()))):
+    for steps in (forced(gru, real, actions), list(open_loop(gru, real[:, :CONTEXT], actions, likeliest))):
         assert len(steps) == HORIZON
-        shapes = {(step.logits.shape, step.codes.shape, step.actions.shape) for step in steps}
+        shapes = {(step.output.logits.shape, step.codes.shape, step.actions.shape) for step in steps}
         assert shapes == {((4, 7, 5, 16), (4, 7, 5), (4,))}
 
 
@@ -121,17 +133,17 @@ def test_teacher_forcing_goes_on_from_the_real_grids(real: Tensor, actions: Tens
 
 
 def test_a_dream_goes_on_from_its_own_grids(context: Tensor, actions: Tensor) -> None:
-    steps = list(dream(ScriptedWorldModel(count_up), context, actions, sevens))
-    assert (steps[0].logits.argmax(-1) == (context[:, -1] + 1) % 16).all()
-    assert all((step.logits.argmax(-1) == 8).all() for step in steps[1:])
+    steps = list(open_loop(ScriptedWorldModel(count_up), context, actions, sevens))
+    assert (steps[0].output.logits.argmax(-1) == (context[:, -1] + 1) % 16).all()
+    assert all((step.output.logits.argmax(-1) == 8).all() for step in steps[1:])
     assert all((step.codes == 7).all() for step in steps)
 
 
 def test_what_was_sampled_is_not_shown_to_a_forced_model(gru: WorldModel, real: Tensor, actions: Tensor) -> None:
-    sampled = teacher_force(gru, real, actions, CONTEXT, sevens)
+    sampled = teacher_forced(gru, real, actions, CONTEXT, sevens)
     for step, greedy in zip(sampled, forced(gru, real, actions), strict=True):
         assert (step.codes == 7).all()
-        assert torch.equal(step.logits, greedy.logits)
+        assert torch.equal(step.output.logits, greedy.output.logits)
 
 
 def test_the_state_passes_through_a_forced_window(real: Tensor, actions: Tensor) -> None:
@@ -141,8 +153,8 @@ def test_the_state_passes_through_a_forced_window(real: Tensor, actions: Tensor)
 
 
 def test_the_first_step_is_the_same_forced_or_dreamt(gru: WorldModel, real: Tensor, actions: Tensor) -> None:
-    pairs = list(zip(forced(gru, real, actions), dream(gru, real[:, :CONTEXT], actions, Greedy()), strict=True))
-    same = [torch.equal(one.logits, other.logits) for one, other in pairs]
+    pairs = list(zip(forced(gru, real, actions), open_loop(gru, real[:, :CONTEXT], actions, likeliest), strict=True))
+    same = [torch.equal(one.output.logits, other.output.logits) for one, other in pairs]
     assert same == [True, *[False] * (HORIZON - 1)]
 
 
@@ -153,27 +165,48 @@ def test_a_forced_prediction_knows_only_the_grids_before_it(
     other = real.clone()
     other[:, CONTEXT + changed] = (real[:, CONTEXT + changed] + 1) % 16
     pairs = list(zip(forced(gru, real, actions), forced(gru, other, actions), strict=True))
-    same = [torch.equal(before.logits, after.logits) for before, after in pairs]
+    same = [torch.equal(before.output.logits, after.output.logits) for before, after in pairs]
     # The GRU remembers no frame, so that only the very next prediction can change.
     assert same == [t != changed + 1 for t in range(HORIZON)]
 
 
-def test_an_actor_goes_on_from_the_imagined_grids(context: Tensor, actions: Tensor) -> None:
-    def corner(codes: Tensor) -> Tensor:
-        return codes[:, 0, 0] % 9
+class Corner:
+    """Acts by the code in the corner."""
 
-    rollout = imagine(ScriptedWorldModel(follow_action), context, actions, actor=corner, horizon=4)
+    name = "corner"
+
+    def begin(self, *_: object) -> None:
+        pass
+
+    def act(self, observation: Tensor) -> NDArray[np.int64]:
+        return (observation[:, 0, 0] % 9).numpy()
+
+
+def test_a_policy_goes_on_from_the_imagined_grids(context: Tensor, actions: Tensor) -> None:
+    rollout = imagine(ScriptedWorldModel(follow_action), context, actions, policy=Corner(), horizon=4)
     assert rollout.codes.shape == (4, HORIZON + 4, 7, 5)
     assert torch.equal(rollout.actions[:, :HORIZON], actions[:, CONTEXT - 1 :])
     for t in range(HORIZON, HORIZON + 4):
-        assert torch.equal(rollout.actions[:, t], corner(rollout.codes[:, t - 1]))
+        assert torch.equal(rollout.actions[:, t], rollout.codes[:, t - 1, 0, 0] % 9)
         assert torch.equal(rollout.codes[:, t], follow_action(rollout.codes[:, t - 1], rollout.actions[:, t]))
 
 
-def test_an_actor_can_begin_at_the_present(context: Tensor, actions: Tensor) -> None:
-    def five(codes: Tensor) -> Tensor:
-        return torch.full((len(codes),), 5)
+def test_a_policy_can_begin_at_the_present(context: Tensor, actions: Tensor) -> None:
+    rollout = imagine(ScriptedWorldModel(follow_action), context, actions[:, : CONTEXT - 1], policy=Corner(), horizon=1)
+    assert torch.equal(rollout.actions[:, 0], context[:, -1, 0, 0] % 9)
 
-    rollout = imagine(ScriptedWorldModel(follow_action), context, actions[:, : CONTEXT - 1], actor=five, horizon=1)
-    assert torch.equal(rollout.codes[:, 0], (context[:, -1] + 5) % 16)
-    assert rollout.actions.tolist() == [[5]] * 4
+
+def test_steps_without_a_policy_to_choose_them_are_refused(gru: WorldModel, context: Tensor, actions: Tensor) -> None:
+    with pytest.raises(ValueError, match="horizon=3 further steps need a policy"):
+        imagine(gru, context, actions, horizon=3)
+
+
+def test_a_sampled_rollout_does_not_depend_on_the_rest_of_the_batch(
+    gru: WorldModel, context: Tensor, actions: Tensor
+) -> None:
+    sampler = Categorical(temperature=1.0, top_k=None, seed=0)
+    together = imagine(gru, context, actions, sampler).codes
+    for row in range(len(context)):
+        alone = imagine(gru, context[row : row + 1], actions[row : row + 1], sampler, rows=[row]).codes
+        assert torch.equal(alone[0], together[row])
+    assert not torch.equal(imagine(gru, context, actions, sampler, rows=range(4, 8)).codes, together)

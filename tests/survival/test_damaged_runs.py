@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from pacdream.command.csv_log import truncate_csv
-from pacdream.command.logging import CSVLogger, wandb_logger
+from pacdream.command.logging import wandb_logger
 from pacdream.command.provenance import check_same_data, store_provenance
 from pacdream.command.result import read_result
 from pacdream.command.resume import resumed_arguments
 from pacdream.command.run import open_run
 from pacdream.command.settings_record import record_settings
+from pacdream.core.csv_logger import CSVLogger
 from pacdream.evaluation.scorecard import read_scorecard
 from tests.runs import tiny_run
 from tests.survival.damages import Damage, any_damage, flip, refusal
@@ -54,8 +54,8 @@ def wandb_goes_on(run: Path) -> None:
 
 
 def curves_go_on(run: Path) -> None:
-    truncate_csv(run / "csv" / "metrics.csv", 1)
     logger = CSVLogger(str(run), name=None, version="csv")
+    logger.keep(1)
     logger.log_metrics({"another": 1.0}, 2)
     logger.save()
 

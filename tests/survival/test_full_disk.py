@@ -15,12 +15,12 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.command.entry_point import entry_point
-from pacdream.command.logging import CSVLogger
 from pacdream.command.provenance import read_provenance, store_provenance
 from pacdream.command.result import Result, read_result
 from pacdream.command.settings_record import record_settings
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, save_model
+from pacdream.core.csv_logger import CSVLogger
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_episode, write_manifest
 from pacdream.data.latent_cache import cache_path, open_or_encode, read_cache, write_cache
 from pacdream.data.latent_data_module import LatentDataModule

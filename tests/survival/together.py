@@ -119,7 +119,7 @@ def read_codes(crowd: Crowd, cache: Path, episodes: Path, tokenizer: Path) -> st
 
 def hash_of(cache: latent_cache.LatentCache) -> str:
     """Of all that a cache holds."""
-    names = ("codes", "actions", "rewards", "terminated", "starts")
+    names = ("codes", "actions", "rewards", "terminated", "lives", "starts")
     return hashlib.sha256(b"".join(getattr(cache, name).numpy().tobytes() for name in names)).hexdigest()
 
 

@@ -13,16 +13,9 @@ from typing import Any
 
 from hydra.core.plugins import Plugins
 
-import pacdream.callback.random_state
-import pacdream.callback.safe_stop
-import pacdream.command.entry_point
-import pacdream.command.train
-import pacdream.data.latent_data_module
-import pacdream.sweep.callback
-import pacdream.sweep.summarize
-import pacdream.tokenizer.vqvae
-import pacdream.world_model.gru
-import pacdream.world_model.module  # noqa: F401 - all of these are only waited for
+sys.path.insert(1, str(Path(__file__).parents[2]))
+
+import tests.survival.tiny_training  # noqa: F401 - all of these are only waited for
 
 
 def serve() -> dict[str, Any] | None:

@@ -2,10 +2,11 @@ import json
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from pacdream.sweep.csv_log import best_row, read_rows
-from pacdream.sweep.job import Job, read_job
+from pacdream.sweep.folder import read_job, read_log
+from pacdream.sweep.job import Job
 from tests.sweep.folders import EXPERIMENT, fail, finish, make_job, measure, train
 
 
@@ -20,7 +21,7 @@ def read(folder: Path) -> Job:
 
 def test_a_job_that_has_left_nothing_is_unfinished(folder: Path) -> None:
     job = read(folder)
-    assert (job.status, job.rows, dict(job.figures), job.error) == ("unfinished", [], {}, None)
+    assert (job.status, len(job.logged), dict(job.figures), job.error) == ("unfinished", 0, {}, None)
     assert math.isnan(job.score)
 
 
@@ -91,23 +92,30 @@ def test_a_damaged_file_is_named_with_a_way_out(folder: Path, file: str, content
 def test_a_line_that_is_still_being_written_is_left_out(folder: Path) -> None:
     train(folder, [0.9, 0.8])
     path = folder / "csv" / "metrics.csv"
-    whole = read_rows(path)
+    whole = read_log(path)
     path.write_text(path.read_text() + "2,,1")
-    assert read_rows(path) == whole
+    pd.testing.assert_frame_equal(read_log(path), whole)
+    path.write_text("epoch,st")
+    assert read_log(path).empty
 
 
 def test_numbers_of_a_line_are_found_by_column(folder: Path) -> None:
     train(folder, [0.9, 0.8])
-    rows = read_rows(folder / "csv" / "metrics.csv")
-    assert [row["val/loss"] for row in rows if "val/loss" in row] == [0.9, 0.8]
-    assert all("val/loss" not in row for row in rows if "train/loss_step" in row)
+    logged = read_log(folder / "csv" / "metrics.csv")
+    assert [*logged["val/loss"].dropna()] == [0.9, 0.8]
+    assert logged["val/loss"][logged["train/loss_step"].notna()].isna().all()
 
 
 @pytest.mark.parametrize(("mode", "best"), [("min", 0.5), ("max", 0.9)])
-def test_the_best_line_is_a_number(mode: str, best: float) -> None:
-    rows = [{"step": 0.0}, *({"val/loss": value} for value in (math.nan, 0.9, 0.5, -math.inf, math.inf))]
-    assert best_row(rows, "val/loss", mode) == {"val/loss": best}
-    assert best_row(rows[:2], "val/loss", mode) == {}
+def test_the_best_validation_has_a_number(folder: Path, mode: str, best: float) -> None:
+    path = folder / ".hydra" / "config.yaml"
+    path.write_text(path.read_text().replace("mode: min", f"mode: {mode}"))
+    losses = [math.nan, 0.9, 0.5, -math.inf, math.inf]
+    train(folder, losses)
+    assert read(folder).figures["val/accuracy"] == pytest.approx(1 - best / 4)
+    assert [*read(folder).curve("epoch").items()] == [(1, 0.9), (2, 0.5)]
+    train(folder, losses[:1])
+    assert read(folder).figures == {}
 
 
 def test_a_result_is_what_training_writes(folder: Path) -> None:

@@ -12,9 +12,9 @@ import wandb
 from PIL import Image
 
 from pacdream.sweep.curves import curve_axis
-from pacdream.sweep.plots import axis_scale, robust_limits, shown
+from pacdream.sweep.folder import read_sweep
+from pacdream.sweep.plots import axis_scale, legible, robust_limits
 from pacdream.sweep.summarize import summarize
-from pacdream.sweep.sweep import read_sweep
 from tests.conftest import ROOT
 from tests.sweep.folders import fail, finish, make_job, make_sweep, measure, small_sweep, train
 
@@ -257,6 +257,6 @@ def test_curves_are_over_epochs_where_each_has_one_validation(
 
 
 def test_values_are_short_and_no_formulas() -> None:
-    assert shown("${a}$") == r"\${a}\$"
-    assert shown("package." * 9 + "Model").endswith("package.Model")
-    assert len(shown("x" * 99)) == 30
+    assert legible("${a}$") == r"\${a}\$"
+    assert legible("package." * 9 + "Model").endswith("package.Model")
+    assert len(legible("x" * 99)) == 30

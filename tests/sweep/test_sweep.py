@@ -6,18 +6,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pacdream.sweep.grid import grid
-from pacdream.sweep.sweep import Spread, job_folders, order, read_sweep
+from pacdream.sweep.folder import job_folders, read_sweep
+from pacdream.sweep.sweep import Sweep, order, ordered
 from tests.sweep.folders import RATES, SEEDS, SIZES, finish, losses_of, make_job, make_sweep, small_sweep
 
 KEYS = ("world_model.hidden_size", "optimizer.lr")
+
+
+def combinations(sweep: Sweep) -> list[tuple[str, ...]]:
+    """The values of each, in their order."""
+    return [*sweep.combinations.values.itertuples(index=False, name=None)]
+
+
+def sizes(sweep: Sweep) -> list[int]:
+    """How many jobs each has."""
+    return [len(sweep.members(i)) for i in sweep.combinations.n.index]
 
 
 def test_only_what_differs_between_jobs_varies_and_the_seed_comes_last(tmp_path: Path) -> None:
     make_sweep(tmp_path, {"seed": SEEDS, KEYS[0]: SIZES, KEYS[1]: RATES}, ["world_model.num_layers=2", "sweep=grid"])
     sweep = read_sweep(tmp_path)
     assert sweep.varying == (*KEYS, "seed")
-    assert sweep.settings == KEYS
+    assert sweep.settings == [*KEYS]
 
 
 @pytest.mark.parametrize("spellings", [("1e-3", "0.001"), ("512", "512.0")])
@@ -32,7 +42,7 @@ def test_a_setting_that_one_job_was_not_given_is_looked_up(tmp_path: Path) -> No
         make_job(tmp_path, overrides)
     sweep = read_sweep(tmp_path)
     assert sweep.varying == ("optimizer.lr",)
-    assert [len(each.jobs) for each in sweep.combinations] == [1, 2]
+    assert sizes(sweep) == [1, 2]
 
 
 def test_how_jobs_are_started_is_no_setting(tmp_path: Path) -> None:
@@ -44,31 +54,33 @@ def test_how_jobs_are_started_is_no_setting(tmp_path: Path) -> None:
 def test_the_seed_of_the_split_is_an_ordinary_setting(tmp_path: Path) -> None:
     make_sweep(tmp_path, {"data.split_seed": SEEDS, "seed": SEEDS})
     sweep = read_sweep(tmp_path)
-    assert sweep.settings == ("data.split_seed",)
-    assert [len(each.jobs) for each in sweep.combinations] == [2, 2]
+    assert sweep.settings == ["data.split_seed"]
+    assert sizes(sweep) == [2, 2]
 
 
 def test_means_and_deviations_equal_a_naive_computation(tmp_path: Path) -> None:
     small_sweep(tmp_path)
-    found = {each.values: each for each in read_sweep(tmp_path).combinations}
-    assert found.keys() == {(size, rate) for size in SIZES for rate in RATES}
-    for (size, rate), each in found.items():
+    sweep = read_sweep(tmp_path)
+    found = sweep.combinations
+    assert {*combinations(sweep)} == {(size, rate) for size in SIZES for rate in RATES}
+    for i, (size, rate) in enumerate(combinations(sweep)):
+        assert {job.setting("seed") for job in sweep.members(i)} == {*SEEDS}
         if (size, rate) == ("512", "1e-3"):
-            assert each.score.n == 0
+            assert not found.n.loc[i].any()
             continue
         scores = np.array([min(losses_of(size, rate, seed)) for seed in SEEDS])
-        assert (each.score.mean, each.score.std) == pytest.approx((scores.mean(), scores.std(ddof=1)))
-        skills = each.over_seeds("val/skill")
-        assert (skills.mean, skills.std) == pytest.approx(((1 - scores / 6).mean(), (1 - scores / 6).std(ddof=1)))
-        assert each.score.n == skills.n == 2
+        for name, values in {"score": scores, "val/skill": 1 - scores / 6}.items():
+            assert (found.mean[name][i], found.std[name][i]) == pytest.approx((values.mean(), values.std(ddof=1)))
+            assert found.n[name][i] == 2
 
 
 def test_what_has_not_finished_enters_no_mean(tmp_path: Path) -> None:
     jobs = small_sweep(tmp_path)
     finish(jobs["512", "1e-3", "0"], [0.6])
-    (each,) = (each for each in read_sweep(tmp_path).combinations if each.values == ("512", "1e-3"))
-    assert each.score == Spread(0.6, pytest.approx(math.nan, nan_ok=True), 1)
-    assert each.over_seeds("val/skill").n == 1
+    sweep = read_sweep(tmp_path)
+    i, found = combinations(sweep).index(("512", "1e-3")), sweep.combinations
+    assert (found.mean["score"][i], found.n["score"][i], found.n["val/skill"][i]) == (0.6, 1, 1)
+    assert math.isnan(found.std["score"][i])
 
 
 @pytest.mark.parametrize(("mode", "sign"), [("min", 1), ("max", -1)])
@@ -77,32 +89,32 @@ def test_the_best_comes_first_and_what_has_no_score_last(tmp_path: Path, mode: s
         path = job / ".hydra" / "config.yaml"
         path.write_text(path.read_text().replace("mode: min", f"mode: {mode}"))
     sweep = read_sweep(tmp_path)
-    means = [each.score.mean for each in sweep.combinations[:-1]]
+    means = [*sweep.combinations.mean["score"][:-1]]
     assert means == sorted(means, key=lambda mean: sign * mean)
-    assert sweep.combinations[-1].values == ("512", "1e-3")
-    assert sweep.best is sweep.combinations[0]
+    assert combinations(sweep)[-1] == ("512", "1e-3")
+    assert sweep.has_score
     scores = [job.score for job in sweep.jobs if job.status == "finished"]
     assert sweep.best_job is not None
-    assert sweep.best_job.score == (min(scores) if mode == "min" else max(scores))
+    assert sweep.jobs[sweep.best_job].score == (min(scores) if mode == "min" else max(scores))
 
 
 @pytest.mark.parametrize("score", [None, math.nan])
 def test_a_job_without_a_score_is_never_best(tmp_path: Path, score: float | None) -> None:
     jobs = make_sweep(tmp_path, {"seed": ("0", "1", "2")})
     finish(jobs[0], [0.1], score)
-    assert (read_sweep(tmp_path).best, read_sweep(tmp_path).best_job) == (None, None)
+    assert (read_sweep(tmp_path).has_score, read_sweep(tmp_path).best_job) == (False, None)
     finish(jobs[1], [0.5])
     sweep = read_sweep(tmp_path)
     assert sweep.best_job is not None
-    assert sweep.best_job.folder == jobs[1]
-    assert sweep.combinations[0].score.n == 1
+    assert sweep.jobs[sweep.best_job].folder == jobs[1]
+    assert sweep.combinations.n["score"][0] == 1
 
 
 def test_an_unfinished_job_is_never_best(tmp_path: Path) -> None:
     jobs = small_sweep(tmp_path)  # the unfinished one has the lowest loss in its log
-    best = read_sweep(tmp_path).best_job
-    assert best is not None
-    assert best.folder == jobs["256", "1e-4", "0"]
+    sweep = read_sweep(tmp_path)
+    assert sweep.best_job is not None
+    assert sweep.jobs[sweep.best_job].folder == jobs["256", "1e-4", "0"]
 
 
 def test_the_grid_has_every_score_in_its_place(tmp_path: Path) -> None:
@@ -115,28 +127,35 @@ def test_the_grid_has_every_score_in_its_place(tmp_path: Path) -> None:
             score = 0.5 + i * 5 % 9 / 20  # in no order
             finish(job, [score])
             expected[sorted(sizes, key=int).index(size), sorted(rates, key=float).index(rate)] = score
-    found = grid(read_sweep(tmp_path))
-    assert found is not None
-    assert (found.rows, found.columns) == (("256", "512", "1024"), ("1e-4", "3e-4", "1e-3"))
-    np.testing.assert_allclose(found.means, expected)
+    sweep = read_sweep(tmp_path)
+    grid = sweep.grid()
+    assert grid is not None
+    assert ([*grid.index], [*grid.columns]) == (["256", "512", "1024"], ["1e-4", "3e-4", "1e-3"])
+    np.testing.assert_allclose(sweep.combinations.mean["score"].to_numpy()[grid], expected)
 
 
 @pytest.mark.parametrize("settings", [{KEYS[0]: SIZES}, {KEYS[0]: SIZES, KEYS[1]: RATES, "data.split_seed": SEEDS}])
 def test_only_two_settings_make_a_grid(tmp_path: Path, settings: dict[str, tuple[str, ...]]) -> None:
     make_sweep(tmp_path, {**settings, "seed": SEEDS})
-    assert grid(read_sweep(tmp_path)) is None
+    assert read_sweep(tmp_path).grid() is None
 
 
 def test_random_points_are_no_grid(tmp_path: Path) -> None:
     for i in range(9):
         make_job(tmp_path, [f"optimizer.lr={0.001 * (i + 1)}", f"world_model.hidden_size={100 + i}"])
-    assert grid(read_sweep(tmp_path)) is None
+    assert read_sweep(tmp_path).grid() is None
 
 
 def test_numbers_come_by_size_and_before_words() -> None:
     texts = ["1e-5", "3e-4", "0.001", "9", "10", "adam", "nan", "null", "sgd"]
     shuffled = random.Random(0).sample(texts, len(texts))
     assert sorted(shuffled, key=order) == texts
+
+
+def test_a_number_is_spelt_as_it_was_first() -> None:
+    column = ordered(["adam", "1e-3", "10", "0.001", "9"])
+    assert [*column] == ["adam", "1e-3", "10", "1e-3", "9"]
+    assert [*column.categories] == ["1e-3", "9", "10", "adam"]
 
 
 def test_a_job_that_was_never_started_is_missed(tmp_path: Path) -> None:

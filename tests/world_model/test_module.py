@@ -17,7 +17,10 @@ from tests.conftest import TINY_GRU
 from tests.world_model.fitting import fit, tiny_module
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gru_losses.json"
-VALIDATION = ("loss", "accuracy", "changed_accuracy", "copy_accuracy", "skill", "perplexity", "top5_accuracy")
+VALIDATION = (
+    "loss", "accuracy", "changed_accuracy", "copy_accuracy", "copy_star_accuracy", "skill", "perplexity",
+    "top5_accuracy",
+)  # fmt: skip
 
 
 def test_all_names_of_the_schema_are_logged(latents: LatentDataModule, tmp_path: Path) -> None:

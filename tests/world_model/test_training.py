@@ -9,9 +9,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pacdream.callback.random_state import RandomState
 from pacdream.callback.safe_stop import SafeStop
-from pacdream.command.logging import CSVLogger
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, weights_sha256
+from pacdream.core.csv_logger import CSVLogger
 from pacdream.core.instantiate import build
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.world_model.base import WorldModel

@@ -48,8 +48,8 @@ def check_monitors(callbacks: Iterable[Any], module: Any) -> None:
             )
 
 
-def check_start(start: Path, model: nn.Module, data: Any) -> int:
-    """Refuse to go on from a checkpoint of another network, other data or another split; return its step.
+def check_start(start: Path, model: nn.Module, data: Any) -> None:
+    """Refuse to go on from a checkpoint of another network, other data or another split.
 
     Raises:
         ValueError: says what differs.
@@ -58,6 +58,4 @@ def check_start(start: Path, model: nn.Module, data: Any) -> int:
     check_same_data(start.resolve().parents[1], data.identities())
     checkpoint = read_checkpoint(start)
     check_same_origin(start, Origin.read(checkpoint), data.origin)
-    step = int(checkpoint["global_step"])
-    log.info("going on from step %d: %s", step, start)
-    return step
+    log.info("going on from step %d: %s", checkpoint["global_step"], start)

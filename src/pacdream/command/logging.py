@@ -1,22 +1,15 @@
 """Weights & Biases without an account."""
 
-import csv
-import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import wandb
-from lightning.fabric.loggers.csv_logs import _ExperimentWriter
-from lightning.pytorch.core.saving import save_hparams_to_yaml
-from lightning.pytorch.loggers import CSVLogger as LightningCSVLogger
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.loggers.csv_logs import ExperimentWriter
-from lightning.pytorch.loggers.logger import rank_zero_experiment
 
-from pacdream.core.files import atomic_path, reading
+from pacdream.core.files import reading
 
 LONGEST_TAG = 64
 """W&B refuses more characters."""
@@ -41,68 +34,6 @@ def wandb_logger(
     return WandbLogger(
         project=project, save_dir=save_dir, group=group, mode=mode, log_model=False, settings=quiet, **settings
     )
-
-
-class CSVLogger(LightningCSVLogger):
-    """Lightning's, but it goes on with the file of an earlier start instead of deleting it."""
-
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> _ExperimentWriter:
-        """The writer, made at the first use."""
-        if self._experiment is None:
-            self._experiment = _ContinuedWriter(self.log_dir)
-        return self._experiment
-
-
-class _ContinuedWriter(ExperimentWriter):
-    """Lightning's, but a file holds whole rows even on a full disk, and what it held stays.
-
-    Raises:
-        ValueError: a file cannot be written, or is damaged.
-    """
-
-    def _check_log_dir_exists(self) -> None:
-        path = Path(self.metrics_file_path)
-        if path.is_file():
-            with reading(path, "delete it to begin the curves anew"):
-                self.metrics_keys = path.read_text().partition("\n")[0].split(",")
-
-    def log_hparams(self, params: dict[str, Any]) -> None:
-        self.hparams.update(params)
-        with atomic_path(Path(self.log_dir) / self.NAME_HPARAMS_FILE) as temporary:
-            save_hparams_to_yaml(temporary, self.hparams)
-
-    def save(self) -> None:
-        if not self.metrics:
-            return
-        path = Path(self.metrics_file_path)
-        columns = sorted({*self.metrics_keys}.union(*self.metrics))
-        if columns == self.metrics_keys and path.is_file():
-            _append(path, _rows(columns, self.metrics))
-        else:
-            with reading(path, "delete it to begin the curves anew"):
-                before = list(csv.DictReader(path.read_text().splitlines())) if path.is_file() else []
-                text = ",".join(columns) + "\n" + _rows(columns, [*before, *self.metrics])
-            with atomic_path(path) as temporary:
-                temporary.write_text(text)
-        self.metrics, self.metrics_keys = [], columns
-
-
-def _rows(columns: list[str], metrics: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    csv.DictWriter(text, columns, lineterminator="\n").writerows(metrics)
-    return text.getvalue()
-
-
-def _append(path: Path, text: str) -> None:
-    size = path.stat().st_size
-    try:
-        with path.open("a") as file:
-            file.write(text)
-    except OSError as error:
-        os.truncate(path, size)
-        raise ValueError(f"cannot write {path}: {error}") from error
 
 
 def _read_address(path: Path) -> dict[str, str]:

@@ -18,6 +18,8 @@ from pacdream.evaluation.game_space import decode
 from pacdream.evaluation.measure import check_model
 from pacdream.evaluation.real_futures import played_future, recorded_future
 from pacdream.evaluation.windows import held_out_windows
+from pacdream.policy.base import generators
+from pacdream.policy.recorded import RecordedPolicy
 from pacdream.rollout.imagine import imagine
 from pacdream.rollout.video import Film, write_strip, write_video
 
@@ -36,13 +38,14 @@ def rollout(config: DictConfig) -> None:
     model = run.model(data.codes.device)
     manifest = read_manifest(data.folder)
     check_model(model, data, manifest)
-    windows = held_out_windows(data, config.context, config.horizon, config.dreams)
-    recorded = not config.actor
-    actor = None if recorded else build(config.actor, action_names=manifest.action_names)
-    given = windows.actions if recorded else windows.actions[:, : config.context - 1]
-    context, further = windows.codes[:, : config.context], 0 if recorded else config.horizon
+    windows = held_out_windows(data, config.context, config.horizon, config.dreams, config.context - 1)
+    policy = build(config.policy)
+    if recorded := isinstance(policy, RecordedPolicy):
+        policy = RecordedPolicy(windows.actions[:, config.context - 1 :].cpu().numpy())
+    policy.begin(manifest.action_names, generators(config.seed, len(windows.codes)))
+    context, seen = windows.codes[:, : config.context], windows.actions[:, : config.context - 1]
     begin = time.perf_counter()
-    dreamt = imagine(model, context, given, build(config.sampler), actor, further)
+    dreamt = imagine(model, context, seen, build(config.sampler), policy, config.horizon)
     dreams, steps = dreamt.actions.cpu().shape  # waits for the device
     log.info("%d dreams of %d steps: %.0f frames/s", dreams, steps, dreams * steps / (time.perf_counter() - begin))
     if recorded:

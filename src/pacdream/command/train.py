@@ -14,7 +14,6 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.command.check_train import check_launch, check_monitors, check_start
-from pacdream.command.csv_log import truncate_csv
 from pacdream.command.lock import folder_lock
 from pacdream.command.logging import address_of
 from pacdream.command.provenance import provenance, store_provenance
@@ -70,8 +69,8 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     model = build_model(config.model, data.facts())
     start = first_checkpoint(folder, config.resume)
     (folder / "result.json").unlink(missing_ok=True)
-    step = check_start(start, model, data) if start else 0
-    truncate_csv(folder / "csv" / "metrics.csv", step)  # also of a start that failed before its first checkpoint
+    if start:
+        check_start(start, model, data)
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
     check_monitors(callbacks, module)
@@ -130,8 +129,8 @@ def _result(trainer: lightning.Trainer, reported: bool) -> Result:
 
 def _report(training: _Training, folder: Path) -> None:
     """Measure the best checkpoint, or the last if none was ever validated."""
-    trainer, saved = training.trainer, training.trainer.checkpoint_callback
-    best = saved and (saved.best_model_path or saved.last_model_path)  # type: ignore[attr-defined]
-    if training.report is not None and best:
+    trainer = training.trainer
+    best = Path(getattr(trainer.checkpoint_callback, "best_model_path", "") or folder / "checkpoints" / "last.ckpt")
+    if training.report is not None and best.is_file():
         training.data.trainer = None  # one process measures all of the data
-        training.report(folder, training.data, Path(best), trainer.loggers, trainer.global_step)
+        training.report(folder, training.data, best, trainer.loggers, trainer.global_step)

@@ -107,7 +107,11 @@ def open_lock(path: Path) -> FileLock:
 
 
 def sha256_of(*parts: bytes | memoryview | str) -> str:
-    """Hexadecimal SHA-256 of the parts, each preceded by its length so that no two lists collide."""
+    """Hexadecimal SHA-256 of the parts, each preceded by its length so that no two lists collide.
+
+    >>> sha256_of("ab", "c") == sha256_of("a", "bc")
+    False
+    """
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part

@@ -13,6 +13,7 @@ MOVED = {
     "pacdream.evaluation.report.": "pacdream.report.world_model.",
     "pacdream.evaluation.tokenizer_report.": "pacdream.report.tokenizer.",
     "pacdream.runtime.checkpoint_io.": "pacdream.core.checkpoint_io.",
+    "pacdream.runtime.logging.CSVLogger": "pacdream.core.csv_logger.CSVLogger",
     "pacdream.runtime.logging.": "pacdream.command.logging.",
 }
 """Where the ``_target_`` of settings that were stored before a move is now: beginnings of dotted paths."""
@@ -26,9 +27,8 @@ def current_targets(settings: Any) -> Any:
         return settings
     present = {key: current_targets(value) for key, value in settings.items()}
     target = settings.get("_target_")
-    for old, new in MOVED.items():
-        if isinstance(target, str) and target.startswith(old):
-            present["_target_"] = new + target.removeprefix(old)
+    if moved := next((old for old in MOVED if str(target).startswith(old)), None):
+        present["_target_"] = MOVED[moved] + str(target).removeprefix(moved)
     return present
 
 

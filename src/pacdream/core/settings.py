@@ -23,7 +23,11 @@ def read_settings(path: Path, remedy: str) -> DictConfig:
 
 
 def differences(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """``key: old -> new`` for every setting, at any depth, that is not the same in both."""
+    """``key: old -> new`` for every setting, at any depth, that is not the same in both.
+
+    >>> differences({"optimizer": {"lr": 0.001}}, {"optimizer": {"lr": 0.01}})
+    ['optimizer.lr: 0.001 -> 0.01']
+    """
     there, here = _flatten(was), _flatten(now)
     changed = [key for key in sorted({*there, *here}) if there.get(key) != here.get(key)]
     return [f"{key}: {there.get(key)} -> {here.get(key)}" for key in changed]

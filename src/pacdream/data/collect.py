@@ -70,11 +70,11 @@ def _end_with_parent() -> None:
 def play_episode(env: PaletteFrames, policy: Policy, env_seed: int, policy_seed: int, max_steps: int) -> Episode:
     """Play one episode from reset to its end, or to ``max_steps`` steps."""
     frame, info = env.reset(seed=env_seed)
-    policy.reset(env, np.random.default_rng(policy_seed))
+    policy.begin(env.action_names, [np.random.default_rng(policy_seed)], [env])
     frames, rams, lives = [frame], [info["ram"]], [info["lives"]]
     steps: list[tuple[int, float, bool, bool]] = []
     while not steps or not (steps[-1][2] or steps[-1][3]):
-        action = policy.act(env)
+        action = int(policy.act(frame[None])[0])
         frame, reward, terminated, truncated, info = env.step(action)
         truncated = not terminated and (truncated or len(steps) + 1 >= max_steps)
         steps.append((action, float(reward), terminated, truncated))

@@ -102,7 +102,7 @@ class FrameDataModule(ResumableDataModule):
     def setup(self, stage: str) -> None:
         """Read all frames."""
         manifest = read_manifest(self.folder)
-        self.origin.check_unchanged(self.folder, manifest)
+        self.origin.check_unchanged(self.folder, manifest.sha256)
         split = split_episodes(len(manifest.episodes), self.val_fraction, self.split_seed)
         num_frames = manifest.num_steps + len(manifest.episodes)
         announce(

@@ -18,7 +18,8 @@ from pacdream.tokenizer.base import Tokenizer
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
+_BY_FRAME = ("codes", "actions", "rewards", "terminated", "lives")
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,15 @@ class LatentCache:
 
     identity: CacheIdentity
     codes: Tensor
-    """(N, h, w) uint8."""
+    """(N, h, w) uint8, or uint16 for codebooks of more than 256 codes."""
     actions: Tensor
     """(N,) uint8, the action chosen on seeing this frame; 0 at an episode's last frame, which has none."""
     rewards: Tensor
     """(N,) float32, the points that this action earned."""
     terminated: Tensor
     """(N,) bool, the game was over after this action."""
+    lives: Tensor
+    """(N,) uint8, lives left in this frame."""
     starts: Tensor
     """(E+1,) int64, number of the first frame of each episode, and N."""
 
@@ -130,7 +133,7 @@ def encode(
 ) -> LatentCache:
     """Encode all episodes, one at a time, in batches of ``batch_size`` frames."""
     tokenizer = tokenizer.to(device)
-    parts: dict[str, list[Tensor]] = {name: [] for name in ("codes", "actions", "rewards", "terminated")}
+    parts: dict[str, list[Tensor]] = {name: [] for name in _BY_FRAME}
     columns = (TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task("", total=manifest.num_steps + len(manifest.episodes))
@@ -142,20 +145,37 @@ def encode(
             for name in ("actions", "rewards", "terminated"):
                 values = torch.from_numpy(getattr(episode, name))
                 parts[name].append(torch.cat([values, values.new_zeros(1)]))
+            parts["lives"].append(torch.from_numpy(episode.lives))
     lengths = torch.tensor([0] + [entry.length + 1 for entry in manifest.episodes])
     joined = {name: torch.cat(tensors) for name, tensors in parts.items()}
     return LatentCache(identity, **joined, starts=lengths.cumsum(0))
 
 
 def encode_episode(tokenizer: Tokenizer, frames: Tensor, device: torch.device, batch_size: int) -> Iterator[Tensor]:
-    """Codes (B, h, w) uint8 of ``frames`` (T+1, H, W), batch by batch; the first frame is paired with itself."""
-    if tokenizer.codebook_size > 256:
-        raise ValueError(f"a codebook of {tokenizer.codebook_size} does not fit the cache, which holds bytes")
+    """Codes (B, h, w) of ``frames`` (T+1, H, W), batch by batch, as the smallest integers that hold the codebook.
+
+    The first frame is paired with itself.
+
+    Raises:
+        ValueError: the codebook has more than 65,536 codes.
+    """
+    dtype = code_dtype(tokenizer.codebook_size)
     history = tokenizer.num_frames - 1
     padded = torch.cat([frames[:1].expand(history, *frames.shape[1:]), frames])
     windows = padded.unfold(0, history + 1, 1).movedim(-1, 1)
     for batch in windows.split(batch_size):
-        yield tokenizer.encode(batch.to(device)).to(torch.uint8).cpu()
+        yield tokenizer.encode(batch.to(device)).cpu().to(dtype)
+
+
+def code_dtype(codebook_size: int) -> torch.dtype:
+    """The smallest unsigned integer that holds codes below ``codebook_size``.
+
+    Raises:
+        ValueError: there are more than 65,536.
+    """
+    if codebook_size > 2**16:
+        raise ValueError(f"a codebook of {codebook_size} codes does not fit the latent cache, which holds 65536")
+    return torch.uint8 if codebook_size <= 2**8 else torch.uint16
 
 
 def write_cache(path: Path, cache: LatentCache) -> None:
@@ -199,4 +219,4 @@ def _checksum(tensors: dict[str, Tensor]) -> str:
 
 
 def _tensors(cache: LatentCache) -> dict[str, Tensor]:
-    return {name: getattr(cache, name) for name in ("codes", "actions", "rewards", "terminated", "starts")}
+    return {name: getattr(cache, name) for name in (*_BY_FRAME, "starts")}

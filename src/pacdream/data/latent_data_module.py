@@ -1,6 +1,7 @@
 """Windows of latent steps for the world models."""
 
 import logging
+from functools import cache as cache_calls
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,26 @@ from pacdream.core.limits import Positive, Seed, Share
 from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.find_episodes import find_or_record
+from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
 from pacdream.data.origin import Origin
 from pacdream.data.recording import Recording
 from pacdream.data.split import split_episodes
+from pacdream.game.game import Game
+from pacdream.game.games import game_of
+from pacdream.metric.copies import BestCopy, fit_best_copy
 from pacdream.tokenizer.base import Tokenizer
-from pacdream.types import LatentBatch
+from pacdream.types import HeldOutBatch, LatentBatch
 
 log = logging.getLogger(__name__)
 
 
 class LatentDataModule(ResumableDataModule):
     """Encodes episodes once, keeps all codes on the training device and gathers batches there."""
+
+    memory: int | None = None
+    """Grids that the world model can use, none for all: validation shows it so many before each held-out step."""
 
     def __init__(
         self,
@@ -50,9 +58,9 @@ class LatentDataModule(ResumableDataModule):
             recording: what to record then.
             tokenizer: frozen.
             cache: folder of the latent caches.
-            context_length: steps per window, T; 1 makes triplets.
+            context_length: steps per training window, T; 1 makes triplets.
             batch_size: windows per training batch.
-            val_batch_size: windows per validation batch.
+            val_batch_size: held-out steps per validation batch, all of one episode.
             encode_batch_size: frames per batch of the tokenizer, by the type of the device.
             val_fraction: share of the episodes held out; 1 to measure only.
             split_seed: decides which.
@@ -89,6 +97,11 @@ class LatentDataModule(ResumableDataModule):
         """Hashes of what the codes are made from."""
         return dict(self.origin.identities)
 
+    @property
+    def game(self) -> Game:
+        """What is known of the game that was recorded."""
+        return game_of(read_manifest(self.folder).settings.get("env", {}))
+
     def prepare_data(self) -> None:
         """Record what is missing and encode what is not cached, on the trainer's device."""
         if self.trainer is not None:
@@ -99,43 +112,55 @@ class LatentDataModule(ResumableDataModule):
         """Open the cache, split it and move it to the trainer's device."""
         if self.trainer is not None:
             self.device = self.trainer.strategy.root_device
-        manifest = read_manifest(self.folder)
-        self.origin.check_unchanged(self.folder, manifest)
-        rows, columns = self.tokenizer.grid_shape
-        num_frames = manifest.num_steps + len(manifest.episodes)
-        announce(f"{num_frames} latent frames", num_frames * (rows * columns + 6), "use fewer episodes")
-        cache = self._open()
+        cache = self.cache = self._open()
+        self.origin.check_unchanged(self.folder, cache.identity.episodes)
+        announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
         self._store_split(cache)
-        self.cache = cache
         self.train_starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
-        self.val_starts = cache.window_starts(self.split.val, self.context_length)
-        if not len(self.val_starts) or (stage == "fit" and not len(self.train_starts)):
+        self.val_starts = cache.window_starts(self.split.val, 1)
+        if stage == "fit" and not len(self.train_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
         self.codes, self.actions = cache.codes.to(self.device), cache.actions.to(self.device)
-        log.info("%d training and %d validation windows", len(self.train_starts), len(self.val_starts))
+        self.best_copy = cache_calls(self._fit_best_copy)
+        log.info("%d training windows and %d validation steps", len(self.train_starts), len(self.val_starts))
 
     def train_dataloader(self) -> DataLoader[LatentBatch]:
         """Shuffled windows of the training episodes."""
-        return self.resumed(self._loader(self.train_starts, self.batch_size, shuffle=True))
+        starts = self.train_starts
+        dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))
+        return self.resumed(gathered_loader(dataset, self.batch_size, True, self.seed, *place(self.trainer)))
 
-    def val_dataloader(self) -> DataLoader[LatentBatch]:
-        """Windows of the validation episodes, in order."""
-        return self._loader(self.val_starts, self.val_batch_size, shuffle=False)
+    def val_dataloader(self) -> DataLoader[HeldOutBatch]:
+        """Every step of the validation episodes once, in order, with all of the past that the model can use."""
+        return DataLoader(
+            HeldOutSteps(self.held_out(), self.val_batch_size, *place(self.trainer)), batch_size=None, shuffle=False
+        )
 
     def windows(self, starts: Tensor, length: int) -> LatentBatch:
         """Windows of ``length`` steps that begin at these frames (B,)."""
         index = starts.to(self.device)[:, None] + torch.arange(length + 1, device=self.device)
         return LatentBatch(codes=self.codes[index].long(), actions=self.actions[index[:, :-1]].long())
 
+    def episode(self, number: int) -> tuple[Tensor, Tensor]:
+        """Grids (N, h, w) and actions (N - 1,) of one episode."""
+        first, end = int(self.cache.starts[number]), int(self.cache.starts[number + 1])
+        return self.codes[first:end], self.actions[first : end - 1]
+
+    def held_out(self) -> HeldOut:
+        """The validation episodes as sequences."""
+        episodes = [self.episode(number) for number in self.split.val]
+        return HeldOut(episodes, self.memory, self.best_copy(1))
+
     def train_codes(self) -> Tensor:
         """Grids (N, h, w) of all frames of the training episodes."""
         frames = self.cache.window_starts(self.split.train, 0)
         return self.codes[frames.to(self.device)]
 
-    def _loader(self, starts: Tensor, batch_size: int, shuffle: bool) -> DataLoader[LatentBatch]:
-        dataset = GatheredDataset(len(starts), lambda i: self.windows(starts[i], self.context_length))
-        return gathered_loader(dataset, batch_size, shuffle, self.seed, *place(self.trainer))
+    def _fit_best_copy(self, horizon: int) -> BestCopy:
+        """copy* as the training episodes choose it, or the held-out ones if there are no others."""
+        episodes = (self.episode(number)[0] for number in self.split.train or self.split.val)
+        return fit_best_copy(episodes, self.tokenizer.grid_shape, horizon, self.game.blink_period)
 
     @property
     def encode_batch(self) -> int:

@@ -42,13 +42,13 @@ class Origin:
         """How many of these episodes were trained on."""
         return len({*(self.train or ())}.intersection(episodes))
 
-    def check_unchanged(self, folder: Path, manifest: Manifest) -> None:
-        """Refuse episodes that are not those of this origin any more.
+    def check_unchanged(self, folder: Path, episodes: str) -> None:
+        """Refuse a folder whose episodes, by their SHA-256, are not those of this origin any more.
 
         Raises:
             ValueError: somebody has recorded into the folder since.
         """
-        if manifest.sha256 != self.identities["episodes"]:
+        if episodes != self.identities["episodes"]:
             raise ValueError(f"the episodes in {folder} have changed since this command began: run it again")
 
 

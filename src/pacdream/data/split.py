@@ -18,6 +18,9 @@ def split_episodes(num_episodes: int, val_fraction: float, seed: int) -> Episode
 
     Raises:
         ValueError: fewer than two episodes to split, or a fraction outside (0, 1].
+
+    >>> split_episodes(num_episodes=5, val_fraction=0.2, seed=0)
+    EpisodeSplit(train=(0, 1, 3, 4), val=(2,))
     """
     if not 0 < val_fraction <= 1:
         raise ValueError(f"data.val_fraction={val_fraction} must lie between 0 and 1")

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from pacdream.evaluation.real_futures import Crossroads, Footage
-from pacdream.game.ms_pacman import MS_PACMAN, SPRITES
+from pacdream.evaluation.branches import HeldDirections
+from pacdream.evaluation.real_futures import RecordedFrames
+from pacdream.game.game import Game
 from pacdream.metric.control import ControlScore, MoveScore, headings
 from pacdream.metric.dots import DotScore
 from pacdream.metric.episode_metric import Figure, prefixed
@@ -35,7 +36,7 @@ def decode(tokenizer: Tokenizer, codes: Tensor, doing: str) -> Frames:
 
 
 @dataclass(frozen=True)
-class Screening:
+class DecodedRollouts:
     """G windows as pictures (G, T, H, W)."""
 
     real: Frames
@@ -47,65 +48,73 @@ class Screening:
 
 
 def measure_game(
-    screening: Screening, footage: Footage, episode: Tensor, rgb: NDArray[np.uint8], draws: Tensor, ms_pacman: bool
+    decoded: DecodedRollouts,
+    recorded: RecordedFrames,
+    episode: Tensor,
+    rgb: NDArray[np.uint8],
+    draws: Tensor,
+    game: Game,
 ) -> dict[str, Figure]:
     """The same figures for the dream, a copy, the tokenizer's reconstruction and, of sprites, the real frames."""
-    episodes, horizon = len(draws[0]), screening.real.shape[1]
+    episodes, horizon = len(draws[0]), decoded.real.shape[1]
     figures: dict[str, Figure] = {}
-    copied = np.broadcast_to(screening.copied[:, None], screening.real.shape)
+    copied = np.broadcast_to(decoded.copied[:, None], decoded.real.shape)
     rows = {
-        "dream": screening.dreamt,
+        "dream": decoded.dreamt,
         "copy": copied,
-        "tokenizer": screening.reconstructed,
-        "real": screening.real,
+        "tokenizer": decoded.reconstructed,
+        "real": decoded.real,
     }
     for name, pictures in rows.items():
         if name != "real":
             pixels = PixelScore(episodes, horizon)
-            pixels.update(pictures, screening.real, rgb, episode)
+            pixels.update(pictures, decoded.real, rgb, episode)
             figures |= prefixed(f"game/{name}", pixels.with_intervals(draws))
-        if name != "real" and ms_pacman:
-            dots = DotScore(episodes, horizon)
-            dots.update(pictures, screening.real, footage.frames[:, 0], episode)
+        if name != "real" and game.dot_size:
+            dots = DotScore(episodes, horizon, game.dot_size)
+            shown, original, present = map(game.playfield, (pictures, decoded.real, recorded.frames[:, 0]))
+            dots.update(shown, original, present, episode)
             figures |= prefixed(f"game/{name}", dots.with_intervals(draws))
-        for sprite in SPRITES if ms_pacman else ():
-            score = SpriteScore(episodes, horizon)
-            score.update(pictures, screening.real, footage.ram[:, 1:], sprite, episode)
+        for sprite in game.sprites:
+            score, truth = SpriteScore(episodes, horizon), sprite.positions(recorded.ram[:, 1:])
+            shown, original = game.playfield(pictures), game.playfield(decoded.real)
+            score.update(shown, original, sprite.palette_index, truth, episode)
             figures |= prefixed(f"game/{name}/{sprite.name}", score.with_intervals(draws))
     pixels = PixelScore(episodes, horizon)
-    pixels.update(screening.dreamt, screening.reconstructed, rgb, episode)
+    pixels.update(decoded.dreamt, decoded.reconstructed, rgb, episode)
     figures |= prefixed("game/dream_to_reconstruction", pixels.with_intervals(draws))
     return figures
 
 
 @torch.inference_mode()
 def measure_control(
-    model: WorldModel, tokenizer: Tokenizer, crossroads: Crossroads, draws: Tensor, ms_pacman: bool
+    model: WorldModel, tokenizer: Tokenizer, directions: HeldDirections, draws: Tensor, game: Game
 ) -> dict[str, Figure]:
     """Dream each action from the same moments, and compare with the real futures."""
-    moments, count = crossroads.moments, len(crossroads.actions)
-    horizon = crossroads.futures.shape[2]
+    moments, count = directions.moments, len(directions.actions)
+    horizon = directions.futures.shape[2]
     context = moments.codes[:, : moments.context].repeat_interleave(count, 0)
-    held = torch.tensor(crossroads.actions, device=context.device).repeat(len(moments.codes))
+    held = torch.tensor(directions.actions, device=context.device).repeat(len(moments.codes))
     seen = moments.actions[:, : moments.context - 1].repeat_interleave(count, 0)
     actions = torch.cat([seen, held[:, None].expand(-1, horizon)], 1)
     imagined = rearrange(imagine(model, context, actions).codes, "(M A) T h w -> M A T h w", A=count)
     score = ControlScore(len(draws[0]), horizon)
-    score.update(imagined, crossroads.futures, moments.episode)
+    score.update(imagined, directions.futures, moments.episode)
     figures = prefixed("control", score.with_intervals(draws))
-    if ms_pacman:
-        begin = _player(decode(tokenizer, moments.present[:, 0], "where the player is"))
+    if game.player:
+        begin = _player(game, decode(tokenizer, moments.present[:, 0], "where the player is"))
         went = [
-            headings(_player(decode(tokenizer, futures[:, :, -1], "where it goes")) - begin[:, None])
-            for futures in (imagined, crossroads.futures)
+            headings(_player(game, decode(tokenizer, futures[:, :, -1], "where it goes")) - begin[:, None])
+            for futures in (imagined, directions.futures)
         ]
         moves = MoveScore(len(draws[0]))
-        moves.update(went[0], went[1], crossroads.headings, moments.episode)
+        moves.update(went[0], went[1], directions.headings, moments.episode)
         figures |= prefixed("control", moves.with_intervals(draws))
     return figures
 
 
-def _player(frames: Frames) -> NDArray[np.float32]:
-    """Position (..., 2) of Ms. Pac-Man in frames (..., H, W)."""
-    found = locate(frames.reshape(-1, *frames.shape[-2:]), MS_PACMAN.palette_index)
-    return found.position.reshape(*frames.shape[:-2], 2)
+def _player(game: Game, frames: Frames) -> NDArray[np.float32]:
+    """Position (..., 2) of the player in frames (..., H, W)."""
+    assert game.player is not None
+    shown = game.playfield(frames.reshape(-1, *frames.shape[-2:]))
+    return locate(shown, game.player.palette_index).position.reshape(*frames.shape[:-2], 2)

@@ -13,49 +13,16 @@ from pacdream.core.files import sha256_of
 from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.cost import measure_cost
-from pacdream.evaluation.game_space import Screening, decode, measure_control, measure_game
+from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.one_step import Surprise, measure_one_step
-from pacdream.evaluation.real_futures import Footage, Reality, observe
-from pacdream.evaluation.rollouts import measure_divergence, measure_dreams
+from pacdream.evaluation.real_futures import RealFutures, observe_real_futures
+from pacdream.evaluation.rollouts import measure_baselines, measure_divergence, measure_rollouts
 from pacdream.evaluation.scorecard import Reading, Scorecard
+from pacdream.evaluation.settings import Settings
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
-from pacdream.metric.baselines import BLINK_PERIOD
 from pacdream.metric.episode_metric import Figure, draw_episodes
-from pacdream.rollout.imagine import Sampler
+from pacdream.rollout.sampler import Sampler
 from pacdream.world_model.base import WorldModel
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How much is measured; see ``conf/report/world_model.yaml``."""
-
-    context: int
-    """Real grids seen before a dream begins."""
-    horizon: int
-    """Imagined steps."""
-    num_windows: int
-    """Dreams measured, evenly spread over the held-out episodes."""
-    game_windows: int
-    """Those of them that are decoded and compared in the game's own space."""
-    control_moments: int
-    """Those of them whose present is branched into every direction."""
-    control_horizon: int
-    """Steps that each direction is held."""
-    num_worst: int
-    """Most surprising steps to show."""
-    resamples: int
-    """Sets of episodes drawn for the intervals."""
-    batch_size: int
-    """Dreams at once."""
-    seed: int
-    """Of the resampling, the emulator's sticky actions and the exchanged actions."""
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        least = {"seed": 0, "context": BLINK_PERIOD}
-        for name, value in asdict(self).items():
-            if type(value) is not int or value < least.get(name, 1):
-                raise ValueError(f"{name}={value!r} must be a whole number of at least {least.get(name, 1)}")
 
 
 @dataclass(frozen=True)
@@ -67,9 +34,9 @@ class Measurement:
     """(R, ...) each figure over resampled episodes, to compare runs with."""
     windows: Windows
     """G windows that were decoded."""
-    screening: Screening
-    dreamt_codes: Tensor
-    """(G, T, h, w)."""
+    decoded: DecodedRollouts
+    imagined: Tensor
+    """(G, T, h, w) the codes of their rollouts."""
     confusion: Tensor
     worst: list[Surprise]
     rgb: NDArray[np.uint8]
@@ -86,25 +53,23 @@ def measure(
     """
     manifest = read_manifest(data.folder)
     check_model(model, data, manifest)
-    ms_pacman = "MsPacman" in str(manifest.settings.get("env", {}).get("id", ""))
     draws = draw_episodes(len(data.split.val), settings.resamples, settings.seed)
-    windows = held_out_windows(data, settings.context, settings.horizon, settings.num_windows)
-    shown = evenly(len(windows.codes), settings.game_windows)
-    filmed, moments = windows.pick(shown), windows.thinned(settings.control_moments)
-    one = measure_one_step(
-        model, data, manifest, draws, settings.context, settings.num_worst, settings.batch_size, ms_pacman
-    )
-    real = observe(
-        data, manifest, windows, filmed, moments, settings.control_horizon, ms_pacman, settings.seed
-    )  # fmt: skip
-    dreams = measure_dreams(model, windows, real.continuations, data.train_codes(), sampler, draws, settings.batch_size)
-    figures: dict[str, Figure] = one.figures | dreams.figures
-    figures |= measure_divergence(model, windows, dreams.imagined, draws, settings.batch_size, settings.seed)
-    if real.crossroads:
-        figures |= measure_control(model, data.tokenizer, real.crossroads, draws, ms_pacman)
-    dreamt = dreams.imagined[shown]
-    screening = _screen(data, filmed, real.footage, dreamt)
-    figures |= measure_game(screening, real.footage, filmed.episode, manifest.rgb(), draws, ms_pacman)
+    context = max(settings.context, data.game.blink_period)
+    windows = held_out_windows(data, context, settings.horizon, settings.num_windows, settings.warmup)
+    chosen = evenly(len(windows.codes), settings.game_windows)
+    shown, moments = windows.pick(chosen), windows.thinned(settings.control_moments)
+    best_copy, batch = data.best_copy(settings.horizon), settings.batch_size
+    one = measure_one_step(model, data, manifest, draws, settings.warmup, settings.num_worst)
+    real = observe_real_futures(data, manifest, windows, shown, moments, settings.control_horizon, settings.seed)
+    rollouts = measure_rollouts(model, windows, real.continuations, best_copy, sampler, draws, batch)
+    figures: dict[str, Figure] = one.figures | rollouts.figures
+    figures |= measure_baselines(windows, best_copy, data.train_codes(), model.codebook_size, draws)
+    figures |= measure_divergence(model, windows, rollouts.imagined, draws, batch, settings.seed)
+    if real.directions:
+        figures |= measure_control(model, data.tokenizer, real.directions, draws, data.game)
+    imagined = rollouts.imagined[chosen]
+    decoded = _decode(data, shown, real, imagined)
+    figures |= measure_game(decoded, real.recorded, shown.episode, manifest.rgb(), draws, data.game)
     card = Scorecard(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,
@@ -112,29 +77,31 @@ def measure(
         _conditions(data, manifest, settings, real) | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}
-    return Measurement(card, samples, filmed, screening, dreamt, one.confusion, one.worst, manifest.rgb())
+    return Measurement(card, samples, shown, decoded, imagined, one.confusion, one.worst, manifest.rgb())
 
 
-def _screen(data: LatentDataModule, filmed: Windows, footage: Footage, dreamt: Tensor) -> Screening:
-    """The filmed windows as pictures, and the dreams (G, T, h, w) of them."""
-    return Screening(
-        footage.frames[:, 1:],
-        decode(data.tokenizer, filmed.target, "decoding real codes"),
-        decode(data.tokenizer, dreamt, "decoding dreams"),
-        decode(data.tokenizer, filmed.present[:, 0], "decoding copies"),
+def _decode(data: LatentDataModule, shown: Windows, real: RealFutures, imagined: Tensor) -> DecodedRollouts:
+    """The shown windows as pictures, and the rollouts (G, T, h, w) of them."""
+    return DecodedRollouts(
+        real.recorded.frames[:, 1:],
+        decode(data.tokenizer, shown.target, "decoding real codes"),
+        decode(data.tokenizer, imagined, "decoding rollouts"),
+        decode(data.tokenizer, shown.present[:, 0], "decoding copies"),
     )
 
 
-def _conditions(data: LatentDataModule, manifest: Manifest, settings: Settings, real: Reality) -> dict[str, Any]:
+def _conditions(data: LatentDataModule, manifest: Manifest, settings: Settings, real: RealFutures) -> dict[str, Any]:
     """What the figures depend on beside the world model."""
     return {
         "seed": settings.seed,
         "device": str(data.codes.device),
         "threads": torch.get_num_threads(),
         "ceiling": "the emulator" if real.continuations is not None else "a perfect prediction (no emulator)",
+        "copy_star": "chosen on the training episodes" if data.split.train else "chosen on the measured episodes",
         "held_out_episodes": len(data.split.val),
         "held_out": sha256_of(*(manifest.episodes[number].sha256 for number in data.split.val)),
-        "directions": len(real.crossroads.actions) if real.crossroads else 0,
+        "directions": len(real.directions.actions) if real.directions else 0,
+        "sprites": [sprite.name for sprite in data.game.sprites],
         "action_names": list(manifest.action_names),
         "settings": asdict(settings),
     }

@@ -1,6 +1,5 @@
 """One step ahead of every held-out grid, from real codes: overall, by position, in rare states, and what went worst."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +10,12 @@ from torch import Tensor
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.states import rare_states
-from pacdream.evaluation.windows import Windows, held_out_episodes
+from pacdream.evaluation.windows import held_out_episodes
 from pacdream.metric.code_score import CodeScore, PositionScore, code_counts, code_figures
 from pacdream.metric.episode_metric import EpisodeMetric, Estimate, Figure, prefixed, ratio
 from pacdream.metric.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
-from pacdream.rollout.imagine import Prediction, teacher_force
-from pacdream.rollout.sampler import Greedy
-from pacdream.world_model.base import WorldModel
-
-_TILE = 32
-"""Steps predicted after each context: long enough that showing the context again costs little."""
+from pacdream.types import HeldOutBatch, WorldModelOutput
+from pacdream.world_model.base import WorldModel, likeliest
 
 _SAME_EVENT = 30
 """Surprises fewer steps apart than this are one event."""
@@ -77,25 +72,6 @@ class StateScore(EpisodeMetric):
         return figures
 
 
-def tiles(data: LatentDataModule, context: int, size: int | None) -> Iterator[tuple[Windows, Tensor]]:
-    """Windows that together predict every held-out grid that ``context`` others precede, one episode at a time.
-
-    Each predicts at most ``size`` grids, or all of an episode, as a model with a memory must.
-    With each comes (B, T) bool: predictions that no earlier window of the episode has made.
-    """
-    for rank, number in enumerate(data.split.val):
-        first, end = int(data.cache.starts[number]), int(data.cache.starts[number + 1])
-        targets = end - first - context
-        if targets < 1:
-            continue
-        length = min(size or targets, targets)
-        offsets = torch.arange(0, targets, length).clamp(max=targets - length)
-        fresh = torch.arange(length) >= (torch.arange(len(offsets)) * length - offsets)[:, None]
-        batch = data.windows(first + offsets, context + length - 1)
-        ranks = torch.full_like(offsets, rank)
-        yield Windows(batch.codes, batch.actions, ranks, offsets + context - 1, context), fresh
-
-
 def _apart(surprises: list[Surprise]) -> list[Surprise]:
     """Worst first, leaving out those that are close to a worse one: they show the same event."""
     kept: list[Surprise] = []
@@ -109,34 +85,38 @@ class _Scores:
     """Everything that one step ahead is scored by."""
 
     def __init__(self, model: WorldModel, num_episodes: int, states: list[str], num_worst: int) -> None:
-        self._codes, self._positions = CodeScore(num_episodes), PositionScore(num_episodes, model.grid_shape)
+        self._model = model
+        self._codes, self._best_copy = CodeScore(num_episodes), CodeScore(num_episodes)
+        self._positions = PositionScore(num_episodes, model.grid_shape)
         self._likelihood, self._calibration = LikelihoodScore(num_episodes), CalibrationScore(num_episodes)
         self._states, self._by_state = states, StateScore(num_episodes, len(states))
         self._confusion = torch.zeros(model.codebook_size, model.codebook_size, dtype=torch.int64)
         self._num_worst = num_worst
         self._worst: list[Surprise] = []
 
-    def update(self, windows: Windows, t: int, step: Prediction, fresh: Tensor, in_state: Tensor) -> None:
-        """Add step ``t`` of the ``fresh`` (B,) windows of an episode, whose frames are in the states (N, S)."""
-        chosen = fresh.to(step.codes.device)
-        logits, predicted = step.logits[chosen], step.codes[chosen]
-        present, target = windows.codes[chosen, windows.context - 1 + t], windows.codes[chosen, windows.context + t]
-        rank, frame = windows.episode[fresh], windows.step[fresh] + 1 + t
-        bits = bits_per_frame(logits, target)
+    def update(self, batch: HeldOutBatch, output: WorldModelOutput, in_state: Tensor, episode: int, first: int) -> None:
+        """Add the held-out steps of a batch; their targets are the frames from ``first`` on, in the states (T, S)."""
+        present, target = batch.codes[0, batch.context : -1], batch.codes[0, batch.context + 1 :]
+        predicted = self._model.draw(output, likeliest)[0]
+        bits = bits_per_frame(self._model.log_likelihood(output, target[None])[0])
+        rank = torch.full((len(target),), episode)
         self._codes.update(predicted, present, target, rank)
+        self._best_copy.update(batch.copied[0], present, target, rank)
         self._positions.update(predicted, present, target, rank)
         self._likelihood.update(bits, rank)
-        self._calibration.update(logits, target, rank)
-        self._by_state.update(code_counts(predicted, present, target).cpu(), in_state[frame], rank)
+        self._calibration.update(output.logits[0], target, rank)
+        self._by_state.update(code_counts(predicted, present, target).cpu(), in_state, rank)
         pairs = (target * len(self._confusion) + predicted).flatten().cpu()
         self._confusion += torch.bincount(pairs, minlength=self._confusion.numel()).view_as(self._confusion)
-        found = zip(bits.tolist(), rank.tolist(), frame.tolist(), present, target, predicted, strict=True)
-        self._worst = _apart([*self._worst, *(Surprise(*item) for item in found)])[: self._num_worst]
+        found = zip(bits.tolist(), range(first, first + len(target)), present, target, predicted, strict=True)
+        surprises = [Surprise(bits, episode, step, *grids) for bits, step, *grids in found]
+        self._worst = _apart([*self._worst, *surprises])[: self._num_worst]
 
     def result(self, draws: Tensor) -> OneStep:
         """What they come to."""
         figures = {
             **prefixed("one_step", self._codes.with_intervals(draws)),
+            **prefixed("one_step_copy_star", self._best_copy.with_intervals(draws)),
             **prefixed("one_step", self._likelihood.with_intervals(draws)),
             **prefixed("one_step", self._calibration.with_intervals(draws)),
             **prefixed("position", self._positions.with_intervals(draws)),
@@ -151,30 +131,24 @@ def measure_one_step(
     data: LatentDataModule,
     manifest: Manifest,
     draws: Tensor,
-    context: int,
+    warmup: int,
     num_worst: int,
-    batch_size: int,
-    ms_pacman: bool,
 ) -> OneStep:
-    """Predict every held-out grid from the real ones before it.
+    """Predict every held-out grid that has more than ``warmup`` before it, from all that the model can use of them.
 
     Raises:
-        ValueError: no held-out episode is longer than the context.
+        ValueError: no held-out episode is that long.
     """
-    episodes = len(data.split.val)
-    scores: _Scores | None = None
-    recorded = held_out_episodes(data, manifest)
-    size = None if model.initial_state(1, data.codes.device) else _TILE
-    for windows, fresh in track(tiles(data, context, size), "one step ahead", total=episodes):
-        # Episodes too short for a context have no tile.
-        episode = next(item for item in recorded if item.rank == int(windows.episode[0])).episode
-        states = rare_states(episode, ms_pacman)
-        in_state = torch.from_numpy(np.stack(list(states.values()), -1))
-        scores = scores or _Scores(model, episodes, list(states), num_worst)
-        for rows in torch.arange(len(windows.codes)).split(batch_size):
-            part = windows.pick(rows)
-            for t, step in enumerate(teacher_force(model, part.codes, part.actions, context, Greedy())):
-                scores.update(part, t, step, fresh[rows, t], in_state)
-    if scores is None:
-        raise ValueError(f"no held-out episode has more than report.context={context} frames")
+    data.memory = model.memory
+    held_out = data.held_out()
+    states = [rare_states(item.episode, data.game) for item in held_out_episodes(data, manifest)]
+    in_state = [torch.from_numpy(np.stack(list(of_episode.values()), -1)) for of_episode in states]
+    scores = _Scores(model, len(data.split.val), list(states[0]), num_worst)
+    batches = held_out.batches(data.val_batch_size, warmup)
+    if not batches:
+        raise ValueError(f"no held-out episode has more than report.warmup={warmup} steps")
+    for episode, first, end in track(batches, "one step ahead"):
+        batch = held_out.batch(episode, first, end)
+        output = model(batch.codes[:, :-1], batch.actions).after(batch.context)
+        scores.update(batch, output, in_state[episode][first + 1 : end + 1], episode, first + 1)
     return scores.result(draws)

@@ -1,8 +1,6 @@
-"""What the game itself did, and what else it could have done, at the moments where dreams begin."""
+"""What the game itself did, and what else it could have done, at the moments where rollouts begin."""
 
-import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,21 +9,14 @@ from rich.progress import track
 from torch import Tensor
 
 from pacdream.data.episode_store import Manifest
-from pacdream.data.latent_cache import encode_episode
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.replay import Emulator
-from pacdream.evaluation.windows import HeldOutEpisode, Windows, frames_of, held_out_episodes
-from pacdream.game.atari import SavedState
-from pacdream.game.ms_pacman import MS_PACMAN, sprite_positions
-from pacdream.metric.control import NOWHERE, headings
-from pacdream.types import Episode
-
-log = logging.getLogger(__name__)
-DIRECTIONS = ("UP", "RIGHT", "LEFT", "DOWN")
+from pacdream.evaluation.branches import Branches, Encoder, HeldDirections
+from pacdream.evaluation.windows import Windows, frames_of, held_out_episodes
 
 
 @dataclass(frozen=True)
-class Footage:
+class RecordedFrames:
     """Frames and memory of G windows, from the present frame on."""
 
     frames: NDArray[np.uint8]
@@ -35,49 +26,14 @@ class Footage:
 
 
 @dataclass(frozen=True)
-class Crossroads:
-    """M moments from which A actions were held in the emulator."""
-
-    moments: Windows
-    """M windows; only their context matters."""
-    actions: list[int]
-    """The A actions."""
-    futures: Tensor
-    """(M, A, T, h, w) codes of the real futures."""
-    headings: NDArray[np.int64]
-    """(M, A) where the player went by the console's memory, see ``control.headings``."""
-
-
-@dataclass(frozen=True)
-class Reality:
+class RealFutures:
     """All that is known of the game around the windows."""
 
-    footage: Footage
+    recorded: RecordedFrames
     continuations: Tensor | None
     """(B, T, h, w) codes of another real future of each window, same actions; none without the emulator."""
-    crossroads: Crossroads | None
+    directions: HeldDirections | None
     """None if the emulator is not there, or the game has no directions."""
-
-
-class Encoder:
-    """Turns the frames that follow known ones into codes."""
-
-    def __init__(self, data: LatentDataModule) -> None:
-        """With the tokenizer of ``data``, on its device."""
-        self._tokenizer, self._device = data.tokenizer.to(data.codes.device), data.codes.device
-        self._batch_size = data.encode_batch
-        self.history = data.tokenizer.num_frames - 1
-
-    def before(self, episode: Episode, step: int) -> NDArray[np.uint8]:
-        """Frames (history, H, W) that the tokenizer must see beside those that follow frame ``step``."""
-        return frames_of(episode, [step], max(0, self.history - 1), 0)[0][: self.history]
-
-    @torch.inference_mode()
-    def __call__(self, before: NDArray[np.uint8], frames: NDArray[np.uint8]) -> Tensor:
-        """Codes (T, h, w) of frames (T, H, W) that come after the frames ``before`` (history, H, W)."""
-        joined = torch.from_numpy(np.concatenate([before, frames]))
-        codes = torch.cat(list(encode_episode(self._tokenizer, joined, self._device, self._batch_size)))
-        return codes[len(before) :].long()
 
 
 @dataclass(frozen=True)
@@ -114,109 +70,33 @@ def played_future(data: LatentDataModule, manifest: Manifest, windows: Windows, 
     return Future(np.stack(frames), torch.stack(codes).to(actions.device))
 
 
-def observe(
+def observe_real_futures(
     data: LatentDataModule,
     manifest: Manifest,
     windows: Windows,
-    filmed: Windows,
+    shown: Windows,
     moments: Windows,
     control_horizon: int,
-    ms_pacman: bool,
     seed: int,
-) -> Reality:
+) -> RealFutures:
     """Read the held-out episodes once, and play them again to branch off.
 
     Args:
         data: set up.
         manifest: of its episodes.
         windows: each gets another real continuation.
-        filmed: those whose frames are wanted.
+        shown: those whose frames are wanted.
         moments: those from which every direction is held for ``control_horizon`` steps.
         control_horizon: see there.
-        ms_pacman: the console's memory is that of Ms. Pac-Man.
         seed: of the emulator's sticky actions.
     """
-    branches = _Branches(data, manifest, windows, moments, control_horizon, ms_pacman, seed)
+    branches = Branches(data, manifest, windows, moments, control_horizon, seed)
     frames, ram = [], []
     for item in track(held_out_episodes(data, manifest), "what else could happen", total=len(data.split.val)):
-        steps = filmed.steps_of(item.rank)
+        steps = shown.steps_of(item.rank)
         if steps:
             frames.append(frames_of(item.episode, steps, 0, windows.horizon))
             ram.append(item.episode.ram[np.array(steps)[:, None] + np.arange(windows.horizon + 1)])
         branches.add(item)
-    footage = Footage(np.concatenate(frames), np.concatenate(ram))
-    return Reality(footage, branches.continuations(), branches.crossroads())
-
-
-class _Branches:
-    """Other futures of the windows; none if the emulator cannot play the episodes again."""
-
-    def __init__(
-        self,
-        data: LatentDataModule,
-        manifest: Manifest,
-        windows: Windows,
-        moments: Windows,
-        control_horizon: int,
-        ms_pacman: bool,
-        seed: int,
-    ) -> None:
-        """See ``observe``."""
-        self._windows, self._moments = windows, moments
-        self._control_horizon, self._ms_pacman = control_horizon, ms_pacman
-        self._encode, self._emulator = Encoder(data), _emulator(data.folder, manifest, seed)
-        names = manifest.action_names
-        self._actions = [names.index(name) for name in DIRECTIONS if name in names]
-        self._continuations: list[Tensor] = []
-        self._futures: list[Tensor] = []
-        self._headings: list[list[int]] = []
-
-    def add(self, item: HeldOutEpisode) -> None:
-        """Branch off in the windows of an episode."""
-        steps = self._windows.steps_of(item.rank)
-        if self._emulator is None or not steps:
-            return
-        try:
-            for step, state in zip(steps, self._emulator.states(item.entry, item.episode, steps), strict=True):
-                self._branch(self._emulator, state, item, step)
-        except ValueError as error:
-            log.warning("no ceiling and no control: %s", error)
-            self._emulator = None
-
-    def _branch(self, emulator: Emulator, state: SavedState, item: HeldOutEpisode, step: int) -> None:
-        """Take the recorded actions again and, in one of the moments, hold every direction."""
-        before = self._encode.before(item.episode, step)
-        follow = item.episode.actions[step : step + self._windows.horizon].tolist()
-        self._continuations.append(self._encode(before, emulator.branch(state, follow).frames))
-        if step in self._moments.steps_of(item.rank) and len(self._actions) > 1:
-            held = [emulator.branch(state, [action] * self._control_horizon) for action in self._actions]
-            self._futures.append(torch.stack([self._encode(before, branch.frames) for branch in held]))
-            ends = [_heading(item.episode, step, branch.ram[-1], branch.lives[-1]) for branch in held]
-            self._headings.append(ends if self._ms_pacman else [NOWHERE] * len(ends))
-
-    def continuations(self) -> Tensor | None:
-        """Those of all windows, see ``Reality``."""
-        return torch.stack(self._continuations).to(self._windows.codes.device) if self._emulator else None
-
-    def crossroads(self) -> Crossroads | None:
-        """Those of all moments, see ``Reality``."""
-        if not self._emulator or not self._futures:
-            return None
-        futures = torch.stack(self._futures).to(self._windows.codes.device)
-        return Crossroads(self._moments, self._actions, futures, np.array(self._headings))
-
-
-def _emulator(folder: Path, manifest: Manifest, seed: int) -> Emulator | None:
-    try:
-        return Emulator(folder, manifest, seed)
-    except ValueError as error:
-        log.warning("no ceiling and no control: %s", error)
-        return None
-
-
-def _heading(episode: Episode, step: int, ram: NDArray[np.uint8], lives: np.uint8) -> int:
-    """Where the player went between a frame and the memory ``ram`` (128,) later; nowhere if it lost a life."""
-    if lives != episode.lives[step]:
-        return NOWHERE
-    moved = sprite_positions(ram, MS_PACMAN) - sprite_positions(episode.ram[step], MS_PACMAN)
-    return int(headings(moved))
+    recorded = RecordedFrames(np.concatenate(frames), np.concatenate(ram))
+    return RealFutures(recorded, branches.continuations(), branches.directions())

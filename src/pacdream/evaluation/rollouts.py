@@ -1,6 +1,6 @@
-"""Dreams against what happened, horizon by horizon."""
+"""Rollouts against what happened, horizon by horizon."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,43 +9,48 @@ from rich.progress import track
 from torch import Tensor
 
 from pacdream.evaluation.windows import Windows
-from pacdream.metric.baselines import BLINK_PERIOD, copy, phase_copy, unigram
 from pacdream.metric.code_score import CodeScore, SkillScore
 from pacdream.metric.control import DivergenceScore
+from pacdream.metric.copies import BestCopy, copy, phase_copy, unigram
 from pacdream.metric.episode_metric import Figure, prefixed
 from pacdream.metric.likelihood import CalibrationScore, LikelihoodScore, bits_per_frame
-from pacdream.rollout.imagine import Sampler, dream, imagine, teacher_force
-from pacdream.rollout.sampler import Greedy
-from pacdream.world_model.base import WorldModel
+from pacdream.rollout.imagine import imagine, open_loop, teacher_forced
+from pacdream.rollout.sampler import Greedy, Sampler
+from pacdream.rollout.step import Step
+from pacdream.types import WorldModelOutput
+from pacdream.world_model.base import WorldModel, likeliest
+
+OWN_SKILL = ("skill", "skill_area", "steps_until_half_skill")
+"""Figures of ``SkillScore`` that are the model's; the others are the same for every model."""
 
 
 @dataclass(frozen=True)
-class Dreams:
-    """What ``measure_dreams`` finds."""
+class Rollouts:
+    """What ``measure_rollouts`` finds."""
 
     figures: dict[str, Figure]
     imagined: Tensor
-    """(B, T, h, w) the greedy open-loop dreams of all windows."""
+    """(B, T, h, w) the greedy open-loop rollouts of all windows."""
 
 
 @torch.inference_mode()
-def measure_dreams(
+def measure_rollouts(
     model: WorldModel,
     windows: Windows,
     continuations: Tensor | None,
-    train_codes: Tensor,
+    best_copy: BestCopy,
     sampler: Sampler,
     draws: Tensor,
     batch_size: int,
-) -> Dreams:
-    """Score teacher-forced and open-loop, greedy and sampled predictions of the same windows, and the baselines.
+) -> Rollouts:
+    """Score teacher-forced and open-loop, greedy and sampled predictions of the same windows.
 
     Args:
         model: any world model, on the device of the windows.
         windows: real codes and actions; the context must span a blinking period.
         continuations: (B, T, h, w) another real future of each window with the same actions, for the ceiling; without
             it a perfect prediction is the ceiling.
-        train_codes: (N, h, w) for the unigram, which is left out if there are none.
+        best_copy: copy*, chosen elsewhere.
         sampler: draws codes.
         draws: of the bootstrap, see ``draw_episodes``.
         batch_size: windows at once.
@@ -53,39 +58,57 @@ def measure_dreams(
     Raises:
         ValueError: the context is shorter than the blinking.
     """
-    copies = {feed: _copies(windows, feed) for feed in ("open_loop", "teacher_forced")}
     certain = (windows.target if continuations is None else continuations) == windows.target
     samplers: dict[str, Sampler] = {"argmax": Greedy(), "sampled": sampler}
-    forced = _force_all(model, windows, samplers, len(draws[0]), batch_size)
-    free = {how: _dream_all(model, windows, how, samplers[how], len(draws[0]), batch_size) for how in samplers}
+    guesses = {("teacher_forced", how): g for how, g in _force_all(model, windows, samplers, draws, batch_size).items()}
+    for how, each in samplers.items():
+        guesses["open_loop", how] = _roll_all(model, windows, how, each, draws, batch_size)
     figures: dict[str, Figure] = {}
-    for how in samplers:
-        for feed, guesses in (("teacher_forced", forced[how]), ("open_loop", free[how])):
-            skill = SkillScore(len(draws[0]), windows.horizon)
-            # A teacher-forced prediction is always one step ahead, and so is the ceiling that it can reach.
-            reachable = certain[:, :1] if feed == "teacher_forced" else certain
-            skill.update(guesses.codes, *copies[feed], reachable, windows.target, windows.episode)
-            skills = skill.with_intervals(draws)
-            own = ("skill", "skill_area", "steps_until_half_skill")
-            scored = guesses.figures(copies[feed][0], draws) | {name: skills.pop(name) for name in own}
-            figures |= prefixed(f"{feed}/{how}", scored)
-            if (feed, how) == ("open_loop", "argmax"):
-                known = {name: f for name, f in skills.items() if name != "ceiling" or continuations is not None}
-                figures |= prefixed("baseline", known)
+    for (feed, how), guess in guesses.items():
+        forced = feed == "teacher_forced"
+        copied = _copied_one_step(windows, best_copy) if forced else best_copy(windows.codes, windows.context)
+        present = windows.codes[:, windows.context - 1 : -1] if forced else copy(windows.codes, windows.context)
+        skill = SkillScore(len(draws[0]), windows.horizon)
+        # A teacher-forced prediction is always one step ahead, and so is the ceiling that it can reach.
+        skill.update(guess.codes, copied, certain[:, :1] if forced else certain, windows.target, windows.episode)
+        skills = skill.with_intervals(draws)
+        scored = guess.figures(present, draws) | {name: skills[name] for name in OWN_SKILL}
+        figures |= prefixed(f"{feed}/{how}", scored)
+        if (feed, how) == ("open_loop", "argmax") and continuations is not None:
+            figures["baseline/ceiling"] = skills["ceiling"]
+    return Rollouts(figures, guesses["open_loop", "argmax"].codes)
+
+
+def measure_baselines(
+    windows: Windows, best_copy: BestCopy, train_codes: Tensor, codebook_size: int, draws: Tensor
+) -> dict[str, Figure]:
+    """What ``metric.copies`` score on the same windows; the unigram only if there are training codes (N, h, w)."""
+    context = windows.context
+    present = copy(windows.codes, context)
+    guesses = {
+        "copy": present,
+        "phase_copy": phase_copy(windows.codes, context, best_copy.period),
+        "copy_star": best_copy(windows.codes, context),
+    }
     if len(train_codes):
-        most_frequent = unigram(train_codes, model.codebook_size)
-        guess = CodeScore(len(draws[0]), windows.horizon)
-        everywhere = repeat(most_frequent, "h w -> B T h w", B=len(windows.codes), T=windows.horizon)
-        guess.update(everywhere, windows.present, windows.target, windows.episode)
-        figures["baseline/unigram"] = guess.with_intervals(draws)["accuracy"]
-    return Dreams(figures, free["argmax"].codes)
+        most_frequent = unigram(train_codes, codebook_size)
+        guesses["unigram"] = repeat(most_frequent, "h w -> B T h w", B=len(windows.codes), T=windows.horizon)
+    figures: dict[str, Figure] = {}
+    for name, codes in guesses.items():
+        score = CodeScore(len(draws[0]), windows.horizon)
+        score.update(codes, present, windows.target, windows.episode)
+        scored = score.with_intervals(draws)
+        figures[f"baseline/{name}"] = scored.pop("accuracy")
+        if name == "copy_star":
+            figures |= prefixed(f"baseline/{name}", scored)
+    return figures
 
 
 @torch.inference_mode()
 def measure_divergence(
     model: WorldModel, windows: Windows, imagined: Tensor, draws: Tensor, batch_size: int, seed: int
 ) -> dict[str, Figure]:
-    """Dream again, greedily, but with the actions of other windows; nothing if there are none."""
+    """Imagine again, greedily, but with the actions of other windows; nothing if there are none."""
     if len(windows.codes) < 2:
         return {}
     generator = torch.Generator().manual_seed(seed)
@@ -94,33 +117,32 @@ def measure_divergence(
     seen = windows.actions[:, : windows.context - 1]
     actions = torch.cat([seen, windows.actions[others][:, windows.context - 1 :]], 1)
     score = DivergenceScore(len(draws[0]), windows.horizon)
-    for rows in track(_batches(windows, batch_size), "shuffled actions"):
-        context = windows.codes[rows, : windows.context]
-        shuffled = imagine(model, context, actions[rows]).codes
-        score.update(imagined[rows], shuffled, windows.target[rows], windows.episode[rows])
+    for rows in track(_batches(windows, batch_size), "exchanged actions"):
+        exchanged = imagine(model, windows.codes[rows, : windows.context], actions[rows]).codes
+        score.update(imagined[rows], exchanged, windows.target[rows], windows.episode[rows])
     return prefixed("control", score.with_intervals(draws))
 
 
 class _Guesses:
     """What one way to predict makes of all windows, filled in step by step."""
 
-    def __init__(self, windows: Windows, num_episodes: int) -> None:
-        self._windows, self._num_episodes = windows, num_episodes
+    def __init__(self, model: WorldModel, windows: Windows, num_episodes: int) -> None:
+        self._model, self._windows, self._num_episodes = model, windows, num_episodes
         self.codes = torch.empty_like(windows.target)
         self._bits = torch.empty(self.codes.shape[:2], device=self.codes.device)
         self._calibration = CalibrationScore(num_episodes)
 
-    def add(self, rows: Tensor, t: int, logits: Tensor, codes: Tensor) -> None:
-        """Step ``t`` of the windows ``rows`` (B,): logits (B, h, w, K) and the codes (B, h, w) made of them."""
+    def add(self, rows: Tensor, t: int, output: WorldModelOutput, codes: Tensor) -> None:
+        """Step ``t`` of the windows ``rows`` (B,): what the model says, and the codes (B, h, w) made of it."""
         target = self._windows.target[rows, t]
         self.codes[rows, t] = codes
-        self._bits[rows, t] = bits_per_frame(logits, target)
-        self._calibration.update(logits, target, self._windows.episode[rows])
+        self._bits[rows, t] = bits_per_frame(self._model.log_likelihood(output, target))
+        self._calibration.update(output.logits, target, self._windows.episode[rows])
 
-    def figures(self, copied: Tensor, draws: Tensor) -> dict[str, Figure]:
-        """Their figures. A change is a change from the grid that copying would predict, ``copied`` (B, T, h, w)."""
+    def figures(self, present: Tensor, draws: Tensor) -> dict[str, Figure]:
+        """Their figures. A change is a change from the grids ``present`` (B, T, h, w)."""
         score = CodeScore(self._num_episodes, self._windows.horizon)
-        score.update(self.codes, copied, self._windows.target, self._windows.episode)
+        score.update(self.codes, present, self._windows.target, self._windows.episode)
         likelihood = LikelihoodScore(self._num_episodes, self._windows.horizon)
         likelihood.update(self._bits, self._windows.episode)
         figures = score.with_intervals(draws) | likelihood.with_intervals(draws)
@@ -128,36 +150,38 @@ class _Guesses:
 
 
 def _force_all(
-    model: WorldModel, windows: Windows, samplers: Mapping[str, Sampler], num_episodes: int, batch_size: int
+    model: WorldModel, windows: Windows, samplers: Mapping[str, Sampler], draws: Tensor, batch_size: int
 ) -> dict[str, _Guesses]:
     """Teacher-forced guesses of every sampler, from one pass of the model."""
-    guesses = {how: _Guesses(windows, num_episodes) for how in samplers}
-    for rows in track(_batches(windows, batch_size), "teacher forced"):
+    guesses = {how: _Guesses(model, windows, len(draws[0])) for how in samplers}
+    for rows in track(_batches(windows, batch_size), "teacher-forced"):
         part = windows.pick(rows)
-        for t, step in enumerate(teacher_force(model, part.codes, part.actions, part.context, Greedy())):
-            for how, sample in samplers.items():
-                guesses[how].add(rows, t, step.logits, sample(step.logits))
+        draw = {how: sampler.begin(rows.tolist()) for how, sampler in samplers.items()}
+        steps = teacher_forced(model, part.codes, part.actions, part.context, likeliest)
+        for t, step in enumerate(steps):
+            for how, sample in draw.items():
+                guesses[how].add(rows, t, step.output, model.draw(step.output, sample))
     return guesses
 
 
-def _dream_all(
-    model: WorldModel, windows: Windows, how: str, sample: Sampler, num_episodes: int, batch_size: int
+def _roll_all(
+    model: WorldModel, windows: Windows, how: str, sampler: Sampler, draws: Tensor, batch_size: int
 ) -> _Guesses:
     """Open-loop guesses."""
-    guesses = _Guesses(windows, num_episodes)
+    guesses = _Guesses(model, windows, len(draws[0]))
     for rows in track(_batches(windows, batch_size), f"open loop, {how}"):
-        part = windows.pick(rows)
-        for t, step in enumerate(dream(model, part.codes[:, : part.context], part.actions, sample)):
-            guesses.add(rows, t, step.logits, step.codes)
+        for t, step in enumerate(_steps(model, windows.pick(rows), sampler, rows)):
+            guesses.add(rows, t, step.output, step.codes)
     return guesses
 
 
-def _copies(windows: Windows, feed: str) -> tuple[Tensor, Tensor]:
-    """Copy and phase copy; a teacher-forced one copies the real grids one step and one blinking period earlier."""
-    if feed == "open_loop":
-        return copy(windows.codes, windows.context), phase_copy(windows.codes, windows.context)
-    first = windows.context
-    return windows.codes[:, first - 1 : -1], windows.codes[:, first - BLINK_PERIOD : -BLINK_PERIOD]
+def _steps(model: WorldModel, part: Windows, sampler: Sampler, rows: Tensor) -> Iterator[Step]:
+    return open_loop(model, part.codes[:, : part.context], part.actions, sampler.begin(rows.tolist()))
+
+
+def _copied_one_step(windows: Windows, best_copy: BestCopy) -> Tensor:
+    """What copy* predicts (B, T, h, w) from the real grids before each."""
+    return torch.stack([best_copy.one_step(codes, windows.context) for codes in windows.codes])
 
 
 def _batches(windows: Windows, batch_size: int) -> list[Tensor]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pacdream.core.files import write_json
 from pacdream.metric.episode_metric import Figure
-from pacdream.metric.figures import DEFINITIONS, definition_of
+from pacdream.metric.figures import FIGURES, HEADLINES, definition_of
 
 SCHEMA = 1
 
@@ -26,6 +26,21 @@ class Reading:
     """Lower end of the 95 % interval."""
     high: NDArray[np.float64]
     n: NDArray[np.float64]
+
+    def at(self, index: int | None) -> "Reading":
+        """One entry of a figure over horizons or states, counted from 1, -1 for the last; NaN beyond the last."""
+        if index is None:
+            return self
+        if index > len(self.value) or not len(self.value):
+            nan = np.array(math.nan)
+            return Reading(nan, nan, nan, nan)
+        place = index if index < 0 else index - 1
+        return Reading(self.value[place], self.low[place], self.high[place], self.n[place])
+
+    @property
+    def item(self) -> float:
+        """The value of a figure that is one number."""
+        return float(self.value)
 
     @staticmethod
     def of(figure: Figure) -> "Reading":
@@ -49,26 +64,37 @@ class Scorecard:
     def at(self, name: str, horizon: int) -> float:
         """The value of a figure at a horizon, NaN if it was not measured."""
         reading = self.figures.get(name)
-        return math.nan if reading is None or horizon > len(reading.value) else float(reading.value[horizon - 1])
+        return math.nan if reading is None else reading.at(horizon).item
+
+    def headlines(self) -> dict[str, float]:
+        """The few figures that a run is remembered by, under the names of the metric schema, if they were measured."""
+        known = {line.name: line for line in HEADLINES if line.figure in self.figures}
+        values = {name: self.figures[line.figure].at(line.horizon).item for name, line in known.items()}
+        return {name: value for name, value in values.items() if not math.isnan(value)}
 
     def scalar(self, name: str) -> float:
         """The value of a figure that is one number, NaN if it was not measured."""
         reading = self.figures.get(name)
-        return float(reading.value) if reading is not None else math.nan
+        return math.nan if reading is None else reading.item
 
 
 def write_scorecard(path: Path, card: Scorecard) -> None:
     """Write it, atomically; NaN becomes null."""
     seed = card.about["seed"]
     figures = {
-        name: {"definition": definition_of(name), "seed": seed, **{k: _plain(v) for k, v in vars(reading).items()}}
+        name: {
+            "definition": _kind(name),
+            "seed": seed,
+            "unit": definition_of(name).unit,
+            **{k: _plain(v) for k, v in vars(reading).items()},
+        }
         for name, reading in card.figures.items()
     }
-    used = {definition_of(name) for name in card.figures}
+    used = {_kind(name) for name in card.figures}
     content = {
         "schema": SCHEMA,
         "about": card.about,
-        "definitions": {name: DEFINITIONS[name] for name in sorted(used)},
+        "definitions": {name: FIGURES[name].text for name in sorted(used)},
         "states": card.states,
         "cost": card.cost,
         "figures": figures,
@@ -95,6 +121,10 @@ def read_scorecard(path: Path) -> Scorecard:
         return Scorecard(figures, raw["states"], raw["cost"], raw["about"])
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"cannot read {path}: {error}; measure the run again with evaluate.py") from error
+
+
+def _kind(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
 
 
 def _plain(values: NDArray[np.float64]) -> Any:

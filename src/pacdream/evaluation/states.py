@@ -3,26 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pacdream.game.ms_pacman import DOTS_EATEN, FRIGHTENED, FRUIT_X, MAZE
-from pacdream.metric.sprites import MAZE_ROWS, MIN_PIXELS
+from pacdream.game.game import Game
 from pacdream.types import Episode
 
 AROUND_DEATH = 8
 """Steps before and after the loss of a life that belong to it."""
 
 
-def rare_states(episode: Episode, ms_pacman: bool) -> dict[str, NDArray[np.bool_]]:
+def rare_states(episode: Episode, game: Game) -> dict[str, NDArray[np.bool_]]:
     """For every frame of an episode, (T+1,), whether the game is in each of these states; ``all`` is always true."""
-    states = {"all": np.ones(len(episode.frames), np.bool_), "death": _around(np.diff(episode.lives.astype(int)) < 0)}
-    if ms_pacman:
-        frightened = (episode.frames[:, :MAZE_ROWS] == FRIGHTENED).sum((1, 2)) >= MIN_PIXELS
-        states |= {
-            "frightened ghosts": frightened,
-            "fruit": episode.ram[:, FRUIT_X] > 0,
-            "start of level": episode.ram[:, DOTS_EATEN] == 0,
-            **{f"maze {maze + 1}": episode.ram[:, MAZE] % 4 == maze for maze in range(4)},
-        }
-    return states
+    return {
+        "all": np.ones(len(episode.frames), np.bool_),
+        "death": _around(np.diff(episode.lives.astype(int)) < 0),
+        **{name: test(episode) for name, test in game.states.items()},
+    }
 
 
 def _around(events: NDArray[np.bool_]) -> NDArray[np.bool_]:

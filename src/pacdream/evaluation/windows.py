@@ -1,4 +1,4 @@
-"""The stretches of held-out play that dreams are compared with."""
+"""The stretches of held-out play that rollouts are compared with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,30 +55,48 @@ class Windows:
         return [int(step) for step in self.step[self.episode == episode]]
 
 
-def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: int) -> Windows:
-    """At most ``count`` windows, evenly spread over the held-out episodes.
+def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: int, warmup: int) -> Windows:
+    """At most ``count`` windows around present frames that are evenly spread over the held-out episodes.
+
+    Which present frames does not depend on the context, so that world models with long and short memories are measured
+    on the same moments: each has at least ``warmup`` frames of its episode before it, and ``horizon`` after it. Where
+    an episode has fewer grids than the context, its first grid is repeated.
 
     Raises:
         ValueError: no episode is long enough.
     """
-    length = context + horizon - 1
-    starts = data.cache.window_starts(data.split.val, length)
+    starts = data.cache.window_starts(data.split.val, warmup + horizon)
     if not len(starts):
         longest = int((data.cache.starts[1:] - data.cache.starts[:-1])[list(data.split.val)].max())
-        way_out = f"choose horizon={longest - context} or less" if longest > context else "record longer ones"
+        most = longest - warmup - 1
+        way_out = f"choose horizon={most} or less" if most > 0 else "record longer ones"
         raise ValueError(
-            f"report.context={context} and horizon={horizon} need episodes of {length + 1} frames, but the longest "
-            f"held-out one has {longest}: {way_out}"
+            f"horizon={horizon} after report.warmup={warmup} frames needs episodes of {warmup + 1 + horizon} frames, "
+            f"but the longest held-out one has {longest}: {way_out}"
         )
-    chosen = starts[evenly(len(starts), count)]
+    present = starts[evenly(len(starts), count)] + warmup
     first_frames = data.cache.starts[list(data.split.val)]
-    episode = torch.searchsorted(first_frames, chosen, right=True) - 1
-    batch = data.windows(chosen, length)
-    return Windows(batch.codes, batch.actions, episode, chosen - first_frames[episode] + context - 1, context)
+    episode = torch.searchsorted(first_frames, present, right=True) - 1
+    return _windows_around(data, present, first_frames[episode], context, horizon, episode)
+
+
+def _windows_around(
+    data: LatentDataModule, present: Tensor, first: Tensor, context: int, horizon: int, episode: Tensor
+) -> Windows:
+    """Windows around these frames (B,) of episodes that begin at the frames ``first`` (B,)."""
+    wanted = present[:, None] + torch.arange(1 - context, horizon + 1)
+    frames = torch.maximum(wanted, first[:, None]).to(data.codes.device)
+    actions = data.actions[frames[:, :-1]].long()
+    actions[wanted[:, :-1].to(actions.device) < first[:, None].to(actions.device)] = 0  # nothing was done before it
+    return Windows(data.codes[frames].long(), actions, episode, present - first, context)
 
 
 def evenly(length: int, count: int) -> Tensor:
-    """At most ``count`` different numbers from 0 to ``length - 1``, evenly spread."""
+    """At most ``count`` different numbers from 0 to ``length - 1``, evenly spread.
+
+    >>> evenly(9, 3), evenly(2, 3)
+    (tensor([0, 4, 8]), tensor([0, 1]))
+    """
     return torch.linspace(0, length - 1, min(count, length)).long()
 
 

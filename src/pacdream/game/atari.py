@@ -11,6 +11,7 @@ import numpy as np
 from ale_py import roms
 from numpy.typing import NDArray
 
+from pacdream.game.games import game_of
 from pacdream.game.palette import brightness_rank, ntsc_palette
 from pacdream.game.start_level import StartLevel
 
@@ -36,7 +37,8 @@ def make_env(
         repeat_action_probability: chance, per emulator frame, that the console sees the previous action again.
         pooling: ``none`` shows the last emulator frame; ``last2`` and ``all4`` show, per pixel, the brightest
             palette index among the last two or all skipped frames, because the console draws sprites alternately.
-        late_share: share of the episodes that begin at a later level; Ms. Pac-Man only, other games begin at the first.
+        late_share: share of the episodes that begin at a later level; those of a game whose levels are not known
+            all begin at the first.
         max_level: the latest of these levels.
 
     Raises:
@@ -58,8 +60,9 @@ def make_env(
         raise ValueError(f"the ROM of {id} is missing: {error} (pip install --force-reinstall ale-py)") from error
     except (gym.error.Error, TypeError) as error:
         raise ValueError(f"env.id={id!r} is not an ALE game: {error} (try ALE/MsPacman-v5)") from error
-    if late_share and env.unwrapped._game == "ms_pacman":  # type: ignore[attr-defined]
-        env = StartLevel(env, late_share, max_level)
+    levels = game_of({"id": id}).levels
+    if late_share and levels:
+        env = StartLevel(env, late_share, max_level, levels)
     return PaletteFrames(env, frameskip, pooling)
 
 

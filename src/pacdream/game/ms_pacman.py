@@ -1,42 +1,57 @@
-"""Where the sprites of Ms. Pac-Man are, read from the console's memory."""
-
-from dataclasses import dataclass
+"""What is known of Ms. Pac-Man."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pacdream.game.game import Game, Levels, Sprite, StateTest
+from pacdream.types import Episode
 
-@dataclass(frozen=True)
-class Sprite:
-    """One moving object: its colour in the palette and the two RAM bytes that hold its position."""
-
-    name: str
-    palette_index: int
-    ram_x: int
-    ram_y: int
-
-
-MS_PACMAN = Sprite("ms_pacman", 42, 10, 16)
-GHOSTS = (
-    Sprite("sue", 38, 6, 12),
-    Sprite("inky", 184, 7, 13),
-    Sprite("pinky", 88, 8, 14),
-    Sprite("blinky", 70, 9, 15),
-)
-SPRITES = (MS_PACMAN, *GHOSTS)
-
-MAZE, FRUIT_X, DOTS_EATEN = 0, 11, 119
-FRIGHTENED = 150
+_ROWS = 172  # below are the lives, in the colour of the player, and the score
+_ORIGIN = (-8.5, 6.0)  # measured against the sprites' colours
+_FRUIT_X = 11
+_FRIGHTENED = 150
 """Palette index of frightened ghosts."""
-DOTS_IN_MAZE = (154, 150, 158, 154)
-"""Dots and pills to eat in each of the four mazes, found by trying at which count the console ends the level."""
+_FEW_PIXELS = 8
+"""Fewer pixels of their colour are no ghost."""
 
-# The origin of the RAM coordinates on the 210x160 screen, measured against the sprites' colours.
-_SCREEN_DX, _SCREEN_DY = -8.5, 6.0
+LEVELS = Levels(maze=0, dots_eaten=119, dots=(154, 150, 158, 154))
 
 
-def sprite_positions(ram: NDArray[np.uint8], sprite: Sprite) -> NDArray[np.float32]:
-    """Screen position (x, y) in pixels of the sprite's centre, shape (..., 2), from RAM of shape (..., 128)."""
-    x = ram[..., sprite.ram_x].astype(np.float32) + _SCREEN_DX
-    y = ram[..., sprite.ram_y].astype(np.float32) + _SCREEN_DY
-    return np.stack([x, y], axis=-1)
+def _frightened(episode: Episode) -> NDArray[np.bool_]:
+    return (episode.frames[:, :_ROWS] == _FRIGHTENED).sum((1, 2)) >= _FEW_PIXELS
+
+
+def _fruit(episode: Episode) -> NDArray[np.bool_]:
+    return episode.ram[:, _FRUIT_X] > 0
+
+
+def _start_of_level(episode: Episode) -> NDArray[np.bool_]:
+    return episode.ram[:, LEVELS.dots_eaten] == 0
+
+
+def _in_maze(number: int) -> StateTest:
+    return lambda episode: episode.ram[:, LEVELS.maze] % len(LEVELS.dots) == number
+
+
+_PLAYER = Sprite("player", 42, 10, 16, _ORIGIN)
+
+MS_PACMAN = Game(
+    sprites=(
+        _PLAYER,
+        Sprite("sue", 38, 6, 12, _ORIGIN),
+        Sprite("inky", 184, 7, 13, _ORIGIN),
+        Sprite("pinky", 88, 8, 14, _ORIGIN),
+        Sprite("blinky", 70, 9, 15, _ORIGIN),
+    ),
+    player=_PLAYER,
+    blink_period=4,  # the power pills
+    rows=_ROWS,
+    dot_size=(2, 4),
+    levels=LEVELS,
+    states={
+        "frightened ghosts": _frightened,
+        "fruit": _fruit,
+        "start of level": _start_of_level,
+        **{f"maze {number + 1}": _in_maze(number) for number in range(len(LEVELS.dots))},
+    },
+)

@@ -35,6 +35,10 @@ def brightness_rank(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Rank of each palette index when sorted by luma, shape (256,): a permutation of 0..255.
 
     Luma is ITU-R BT.601; ties are broken by the index, so that the order is total.
+
+    >>> rank = brightness_rank(ntsc_palette())
+    >>> int(rank[0]), int(rank[14])  # black and white
+    (0, 254)
     """
     luma = palette.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     rank = np.empty(256, np.uint8)

@@ -13,6 +13,10 @@ def code_counts(predicted: Tensor, present: Tensor, target: Tensor) -> Tensor:
     """Counts (..., 5) over the positions of grids (..., h, w): all, right, changed, changed and right, claimed.
 
     A code has changed where ``target`` differs from ``present``; a change is claimed where ``predicted`` does.
+
+    >>> present, target, predicted = torch.tensor([[[1, 2, 3]], [[1, 5, 6]], [[1, 5, 3]]])
+    >>> code_counts(predicted, present, target)
+    tensor([3, 2, 2, 1, 1])
     """
     right, changed = predicted == target, target != present
     counted = (torch.ones_like(right), right, changed, changed & right, predicted != present)
@@ -24,6 +28,10 @@ def code_figures(counts: Tensor) -> dict[str, Estimate]:
 
     A change that is claimed and right is a true positive, a claimed and wrong one a false positive, a missed or wrongly
     predicted one a false negative.
+
+    >>> figures = code_figures(torch.tensor([35.0, 25.0, 12.0, 3.0, 4.0]))
+    >>> [round(float(figures[f"changed_{name}"].value), 3) for name in ("precision", "recall", "f1")]
+    [0.75, 0.25, 0.375]
     """
     total, right, changed, hits, claimed = counts.unbind(-1)
     return {
@@ -33,6 +41,18 @@ def code_figures(counts: Tensor) -> dict[str, Estimate]:
         "changed_precision": ratio(hits, claimed),
         "changed_f1": Estimate(ratio(2 * hits, changed + claimed).value, changed),
     }
+
+
+def skill(accuracy: Tensor, copy_star: Tensor, ceiling: Tensor | float = 1.0) -> Tensor:
+    """``(accuracy - copy*) / (ceiling - copy*)``: 0 copies, 1 reaches the ceiling, below 0 is worse than copying.
+
+    NaN where the ceiling does not exceed copy*.
+
+    >>> skill(torch.tensor(0.9), torch.tensor(0.8))  # half of what copying gets wrong is right
+    tensor(0.5000)
+    """
+    room = ceiling - copy_star
+    return torch.where(room > 0, (accuracy - copy_star) / room.clamp(min=1e-12), torch.nan)
 
 
 class CodeScore(EpisodeMetric):
@@ -72,45 +92,30 @@ class PositionScore(EpisodeMetric):
 
 
 class SkillScore(EpisodeMetric):
-    """Skill by horizon: 0 is what the better of two copies scores, 1 what the emulator itself can reach.
-
-    ``skill = (accuracy - copy*) / (ceiling - copy*)``, NaN where the ceiling does not exceed copy*.
-    """
+    """Skill by horizon: 0 is what the best copier scores, 1 what the emulator itself can reach; see ``skill``."""
 
     def __init__(self, num_episodes: int, horizon: int) -> None:
-        super().__init__(num_episodes, (horizon, 5))
+        super().__init__(num_episodes, (horizon, 4))
 
-    def update(
-        self, predicted: Tensor, copied: Tensor, phase_copied: Tensor, certain: Tensor, target: Tensor, episode: Tensor
-    ) -> None:
-        """Add grids (B, T, h, w): the prediction, the two copies, and what happened.
+    def update(self, predicted: Tensor, copied: Tensor, certain: Tensor, target: Tensor, episode: Tensor) -> None:
+        """Add grids (B, T, h, w): the prediction, that of copy*, and what happened.
 
         ``certain`` (B, T, h, w) bool says where another real continuation agrees with what happened.
         """
-        right = [grid == target for grid in (target, predicted, copied, phase_copied)]
-        rows = [*right, certain.expand_as(target)]
+        rows = [*(grid == target for grid in (target, predicted, copied)), certain.expand_as(target)]
         self.add(torch.stack([row.flatten(-2).sum(-1) for row in rows], -1), episode)
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
         """Figures (..., T), and two over all horizons (...)."""
         total = sums[..., 0]
-        accuracy, copied, phase_copied, ceiling = (ratio(row, total).value for row in sums[..., 1:].unbind(-1))
-        copy_star = torch.maximum(copied, phase_copied)
-        room = ceiling - copy_star
-        skill = torch.where(room > 0, (accuracy - copy_star) / room.clamp(min=1e-12), torch.nan)
-        by_horizon = {
-            "copy": copied,
-            "phase_copy": phase_copied,
-            "copy_star": copy_star,
-            "ceiling": ceiling,
-            "skill": skill,
-        }
-        first = skill[..., :AREA_HORIZON]
-        unknown = skill.isnan()
-        above = ((skill >= HALF) | unknown).double()  # a horizon without skill decides nothing
+        accuracy, copy_star, ceiling = (ratio(row, total).value for row in sums[..., 1:].unbind(-1))
+        by_horizon = skill(accuracy, copy_star, ceiling)
+        unknown = by_horizon.isnan()
+        above = ((by_horizon >= HALF) | unknown).double()  # a horizon without skill decides nothing
         steps = torch.where(unknown.all(-1), torch.nan, above.cumprod(-1).sum(-1))
-        over_all = {"skill_area": first.nanmean(-1), "steps_until_half_skill": steps}
-        counted = {"skill_area": total[..., :AREA_HORIZON].sum(-1), "steps_until_half_skill": total.sum(-1)}
-        return {name: Estimate(value, total) for name, value in by_horizon.items()} | {
-            name: Estimate(value, counted[name]) for name, value in over_all.items()
+        return {
+            "ceiling": Estimate(ceiling, total),
+            "skill": Estimate(by_horizon, total),
+            "skill_area": Estimate(by_horizon[..., :AREA_HORIZON].nanmean(-1), total[..., :AREA_HORIZON].sum(-1)),
+            "steps_until_half_skill": Estimate(steps, total.sum(-1)),
         }

@@ -16,7 +16,14 @@ NOWHERE, STILL = -1, 0
 
 
 def grid_distances(imagined: Tensor, real: Tensor) -> Tensor:
-    """Share of codes that differ, (B, A, A, T), between imagined and real futures (B, A, T, h, w) of one moment."""
+    """Share of codes that differ, (B, A, A, T), between imagined and real futures (B, A, T, h, w) of one moment.
+
+    >>> imagined = torch.tensor([0, 0]).reshape(1, 2, 1, 1, 1)  # one moment, two actions, one step, one code
+    >>> real = torch.tensor([0, 1]).reshape(1, 2, 1, 1, 1)
+    >>> grid_distances(imagined, real)[0, ..., 0]
+    tensor([[0., 1.],
+            [0., 1.]])
+    """
     return (imagined[:, :, None] != real[:, None]).float().mean((-2, -1))
 
 
@@ -24,13 +31,17 @@ def retrieval_hits(distances: Tensor) -> Tensor:
     """Chance (B, T) that the real future nearest to an imagined one is that of the same action.
 
     Ties share it: a dream that does not listen, whose futures are all the same, gets exactly ``1 / A``.
+
+    >>> distances = torch.tensor([[0.1, 0.5], [0.4, 0.2]])  # imagined by action, real by action
+    >>> retrieval_hits(distances.reshape(1, 2, 2, 1))
+    tensor([[1.]])
     """
     nearest = distances == distances.amin(2, keepdim=True)
     share = nearest / nearest.sum(2, keepdim=True)
     return share.diagonal(dim1=1, dim2=2).mean(-1)
 
 
-def fan(futures: Tensor) -> Tensor:
+def action_spread(futures: Tensor) -> Tensor:
     """Share of codes in which the futures of two actions differ, (B, T), over all pairs of futures (B, A, T, h, w)."""
     count = futures.shape[1]
     return grid_distances(futures, futures).sum((1, 2)) / (count * (count - 1))
@@ -46,11 +57,11 @@ class ControlScore(EpisodeMetric):
         """Add futures (B, A, T, h, w) of A actions from the same B moments."""
         hits, best = retrieval_hits(grid_distances(imagined, real)), retrieval_hits(grid_distances(real, real))
         ones = torch.ones_like(hits)
-        self.add(torch.stack([ones, hits, best, fan(imagined), fan(real)], -1), episode)
+        self.add(torch.stack([ones, hits, best, action_spread(imagined), action_spread(real)], -1), episode)
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
         """``retrieval`` is at best ``retrieval_best``, as the real futures of some actions are the same (walls)."""
-        names = ("retrieval", "retrieval_best", "fan_dream", "fan_real")
+        names = ("retrieval", "retrieval_best", "spread_imagined", "spread_real")
         return {name: ratio(sums[..., 1 + i], sums[..., 0]) for i, name in enumerate(names)}
 
 
@@ -80,12 +91,12 @@ class MoveScore(EpisodeMetric):
 
         Moments count if every action has an outcome and at least two of them differ.
         """
-        telling = (real != NOWHERE).all(1) & (real != real[:, :1]).any(1)
+        informative = (real != NOWHERE).all(1) & (real != real[:, :1]).any(1)
         rows = []
-        for dreamt, seen, true in zip(imagined[telling], decoded[telling], real[telling], strict=True):
+        for dreamt, seen, true in zip(imagined[informative], decoded[informative], real[informative], strict=True):
             rows.append([1.0, (dreamt == true).mean(), (dreamt[:, None] == true).mean(), (seen == true).mean()])
         if rows:
-            self.add(torch.tensor(rows, dtype=torch.float64), episode[torch.from_numpy(telling)])
+            self.add(torch.tensor(rows, dtype=torch.float64), episode[torch.from_numpy(informative)])
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
         """Shares of the branches."""

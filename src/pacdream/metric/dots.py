@@ -6,58 +6,59 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pacdream.metric.episode_metric import EpisodeMetric, Estimate, ratio
-from pacdream.metric.sprites import MAZE_ROWS
 
 Frames = NDArray[np.uint8]
-HEIGHT, WIDTH = 2, 4
-"""Pixels of a dot; it has the colour of the walls and touches none."""
+Size = tuple[int, int]
+"""Height and width of a dot in pixels; it has the colour of the walls and touches none."""
 
 
 def maze_colours(frame: Frames) -> tuple[int, int]:
-    """Palette indices of floor and walls: the two most frequent colours of the maze in a frame (H, W)."""
-    counts = np.bincount(frame[:MAZE_ROWS].ravel(), minlength=256)
-    walls, floor = np.argsort(counts)[-2:]
+    """Palette indices of floor and walls: the two most frequent colours of a playfield (H, W)."""
+    walls, floor = np.argsort(np.bincount(frame.ravel(), minlength=256))[-2:]
     return int(floor), int(walls)
 
 
-def dot_sites(frame: Frames) -> NDArray[np.int64]:
-    """Upper left corners (N, 2), as (y, x), of the dots that a frame (H, W) shows."""
+def dot_sites(frame: Frames, size: Size) -> NDArray[np.int64]:
+    """Upper left corners (N, 2), as (y, x), of the dots that a playfield (H, W) shows."""
     floor, walls = maze_colours(frame)
-    maze = frame[:MAZE_ROWS]
-    windows = np.lib.stride_tricks.sliding_window_view(maze, (HEIGHT + 2, WIDTH + 2))
+    height, width = size
+    windows = np.lib.stride_tricks.sliding_window_view(frame, (height + 2, width + 2))
     inside = (windows[..., 1:-1, 1:-1] == walls).all((-2, -1))
-    border = (windows == floor).sum((-2, -1)) == (HEIGHT + 2) * (WIDTH + 2) - HEIGHT * WIDTH
+    border = (windows == floor).sum((-2, -1)) == (height + 2) * (width + 2) - height * width
     return np.argwhere(inside & border) + 1
 
 
-def dot_counts(pictures: Frames, originals: Frames, sites: NDArray[np.int64], colours: tuple[int, int]) -> Tensor:
+def dot_counts(
+    pictures: Frames, originals: Frames, sites: NDArray[np.int64], size: Size, colours: tuple[int, int]
+) -> Tensor:
     """Per frame (B, 3): 1, dots missing in the picture, dots that should be gone.
 
     A site counts if both, picture (B, H, W) and original, show it clearly: more than half of it in one colour.
     """
     floor, walls = colours
-    shown = [_sites(frames, sites) for frames in (pictures, originals)]
+    shown = [_pixels(frames, sites, size) for frames in (pictures, originals)]
     (dot, bare), (true_dot, true_bare) = (((s == walls).mean(-1) > 0.5, (s == floor).mean(-1) > 0.5) for s in shown)
     counted = [np.ones(len(pictures)), (bare & true_dot).sum(1), (dot & true_bare).sum(1)]
     return torch.from_numpy(np.stack(counted, -1))
 
 
-def _sites(frames: Frames, sites: NDArray[np.int64]) -> Frames:
-    """Pixels of every site, (B, N, HEIGHT * WIDTH)."""
-    dy, dx = (grid.ravel() for grid in np.mgrid[:HEIGHT, :WIDTH])
+def _pixels(frames: Frames, sites: NDArray[np.int64], size: Size) -> Frames:
+    """Those of every site, (B, N, height * width)."""
+    dy, dx = (grid.ravel() for grid in np.mgrid[: size[0], : size[1]])
     return frames[:, sites[:, :1] + dy, sites[:, 1:] + dx]
 
 
 class DotScore(EpisodeMetric):
     """Mean number of dots eaten too many and too few, for each of T horizons."""
 
-    def __init__(self, num_episodes: int, horizon: int) -> None:
+    def __init__(self, num_episodes: int, horizon: int, size: Size) -> None:
         super().__init__(num_episodes, (horizon, 3))
+        self._size = size
 
     def update(self, pictures: Frames, originals: Frames, present: Frames, episode: Tensor) -> None:
-        """Add pictures (B, T, H, W) and originals of futures that begin with the frames ``present`` (B, H, W)."""
+        """Add pictures (B, T, H, W) and originals of futures that begin with the playfields ``present`` (B, H, W)."""
         for picture, original, frame, rank in zip(pictures, originals, present, episode, strict=True):
-            counts = dot_counts(picture, original, dot_sites(frame), maze_colours(frame))
+            counts = dot_counts(picture, original, dot_sites(frame, self._size), self._size, maze_colours(frame))
             self.add(counts[None], rank[None])
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:

@@ -73,6 +73,10 @@ def draw_episodes(num_episodes: int, resamples: int, seed: int) -> Tensor:
     """How often each of E episodes is in each of R sets of E drawn with replacement, (R, E) float64.
 
     Source: Efron, "Bootstrap methods: another look at the jackknife", 1979; episodes are the independent unit.
+
+    >>> draws = draw_episodes(num_episodes=3, resamples=2, seed=0)
+    >>> draws.shape, draws.sum(1)
+    (torch.Size([2, 3]), tensor([3., 3.], dtype=torch.float64))
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(num_episodes, (resamples, num_episodes), generator=generator)
@@ -81,7 +85,11 @@ def draw_episodes(num_episodes: int, resamples: int, seed: int) -> Tensor:
 
 
 def ratio(part: Tensor, whole: Tensor) -> Estimate:
-    """``part / whole``, NaN where there is nothing to divide by."""
+    """``part / whole``, NaN where there is nothing to divide by.
+
+    >>> ratio(torch.tensor([3.0, 0.0]), torch.tensor([4.0, 0.0])).value
+    tensor([0.7500,    nan])
+    """
     return Estimate(torch.where(whole > 0, part / whole.clamp(min=1e-12), torch.nan), whole)
 
 

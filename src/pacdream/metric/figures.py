@@ -1,45 +1,186 @@
-"""What each figure of the scorecard means: the last part of its name is its definition."""
+"""The registry of figures: what each means, how it is shown, and which ones a run is remembered and compared by.
 
-DEFINITIONS = {
-    "accuracy": "share of right codes",
-    "unchanged_accuracy": "share of right codes among those that stay as they are",
-    "changed_recall": "share of right codes among those that change",
-    "changed_precision": "share of right codes among those that the model changes",
-    "changed_f1": "harmonic mean of changed-code precision and recall",
-    "bits_per_frame": "negative log-likelihood of the real grid in bits; a uniform guess costs log2 K per code",
-    "ece": "expected calibration error: mean gap between confidence and accuracy in 15 bins of confidence",
-    "confidence": "mean confidence of the most likely code in each bin",
-    "right": "share of right codes in each bin of confidence",
-    "skill": "(accuracy - copy*) / (ceiling - copy*): 0 copies, 1 is what the game scores against itself, "
-    "below 0 is worse than copying",
-    "skill_area": "mean skill of the first 15 horizons",
-    "steps_until_half_skill": "imagined steps before skill first falls below 0.5",
-    "copy": "accuracy of the last real grid",
-    "phase_copy": "accuracy of the real grid a whole number of blinking periods (4 steps) before",
-    "copy_star": "the better of copy and phase_copy",
-    "unigram": "accuracy of each position's most frequent code in the training episodes",
-    "ceiling": "accuracy of another real continuation: same emulator state, same actions, other sticky noise",
-    "pixel_accuracy": "share of pixels with the right palette index",
-    "psnr": "peak signal-to-noise ratio of the RGB picture in dB",
-    "median": "median distance in pixels between the sprite's colour and its position in the console's memory",
-    "p90": "distance in pixels that 90 % of the sprites do not exceed",
-    "lost": "share of the frames showing the sprite in which its colour is not found",
-    "doubled": "share of the frames showing the sprite in which its colour is found in two places",
-    "dots_too_many_eaten": "dots per frame that are gone but should be there",
-    "dots_too_few_eaten": "dots per frame that are there but should be gone",
-    "retrieval": "share of held directions whose dream is nearest, in codes, to the real future of the same direction; "
-    "one in their number for a dream that does not listen",
-    "retrieval_best": "the same for the real futures themselves, some of which are equal (walls)",
-    "fan_dream": "share of codes in which the dreams of two directions differ",
-    "fan_real": "share of codes in which the real futures of two directions differ",
-    "move": "share of held directions after which the imagined player has gone where the real one has",
-    "move_chance": "the same with the directions exchanged: what a dream that does not listen scores",
-    "move_tokenizer": "the same for the decoded real codes: what the tokenizer allows",
-    "divergence": "share of codes in which dreams with true and with another window's actions differ",
-    "shuffled_accuracy": "accuracy of the dream with another window's actions",
+A figure's full name is a path such as ``open_loop/argmax/skill``; its last part is its entry in ``FIGURES``. A new
+figure is one entry here, and a metric that computes it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a figure means and how it is shown."""
+
+    text: str
+    label: str
+    """Short, for a row or column of a table."""
+    unit: str = "%"
+    """``%`` for shares, which are stored in [0, 1]; px, dB, bits, dots, steps, or nothing for a plain number."""
+
+    @property
+    def scale(self) -> int:
+        """What the stored value is multiplied with to be shown."""
+        return 100 if self.unit == "%" else 1
+
+    @property
+    def digits(self) -> int:
+        """Decimals that are shown."""
+        return {"": 2, "dots": 2, "steps": 0}.get(self.unit, 1)
+
+    @property
+    def label_with_unit(self) -> str:
+        """``median error, px``."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+FIGURES = {
+    "accuracy": Definition("share of right codes", "right codes"),
+    "unchanged_accuracy": Definition("share of right codes among those that stay as they are", "unchanged codes right"),
+    "changed_recall": Definition("share of right codes among those that change", "recall of changes"),
+    "changed_precision": Definition(
+        "share of right codes among those that the prediction changes", "precision of changes"
+    ),
+    "changed_f1": Definition("harmonic mean of changed-code precision and recall", "F1 of changes"),
+    "bits_per_frame": Definition(
+        "negative log-likelihood of the real grid; a uniform guess costs log2 K per code", "bits per frame", "bits"
+    ),
+    "ece": Definition(
+        "expected calibration error: mean gap between confidence and accuracy in 15 bins of confidence", "ECE", ""
+    ),
+    "confidence": Definition("mean confidence of the most likely code in each bin", "confidence"),
+    "right": Definition("share of right codes in each bin of confidence", "right codes"),
+    "skill": Definition(
+        "(accuracy - copy*) / (ceiling - copy*): 0 copies, 1 is what the game scores against itself, below 0 is worse "
+        "than copying",
+        "skill",
+        "",
+    ),
+    "skill_area": Definition("mean skill of the first 15 horizons", "skill area", ""),
+    "steps_until_half_skill": Definition(
+        "imagined steps before skill first falls below 0.5", "steps until half skill", "steps"
+    ),
+    "copy": Definition("accuracy of the last real grid", "copy"),
+    "phase_copy": Definition(
+        "accuracy of the real grid a whole number of blinking periods before; copy if nothing blinks", "phase copy"
+    ),
+    "copy_star": Definition(
+        "accuracy of copy or phase copy, whichever is right more often at this horizon and position in the training "
+        "episodes",
+        "copy*",
+    ),
+    "unigram": Definition("accuracy of each position's most frequent code in the training episodes", "unigram"),
+    "ceiling": Definition(
+        "accuracy of another real continuation: same emulator state, same actions, other sticky noise", "ceiling"
+    ),
+    "pixel_accuracy": Definition("share of pixels with the right palette index", "pixels"),
+    "psnr": Definition("peak signal-to-noise ratio of the RGB picture", "PSNR", "dB"),
+    "median": Definition(
+        "median distance between the sprite's colour and its position in the console's memory; a lost sprite counts "
+        "as 200",
+        "median error",
+        "px",
+    ),
+    "p90": Definition(
+        "distance that 90 % of the sprites do not exceed; a lost sprite counts as 200", "90 % error", "px"
+    ),
+    "lost": Definition("share of the frames showing the sprite in which its colour is not found", "lost"),
+    "doubled": Definition("share of the frames showing the sprite in which its colour is found twice", "doubled"),
+    "dots_too_many_eaten": Definition("per frame, gone but should be there", "dots too many eaten", "dots"),
+    "dots_too_few_eaten": Definition("per frame, there but should be gone", "dots too few eaten", "dots"),
+    "retrieval": Definition(
+        "share of held directions whose rollout is nearest, in codes, to the real future of the same direction; one in "
+        "their number for a model that ignores the action",
+        "rollout nearest to its own direction's future",
+    ),
+    "retrieval_best": Definition(
+        "the same for the real futures themselves, some of which are equal (walls)", "the same for the real futures"
+    ),
+    "spread_imagined": Definition(
+        "share of codes in which the rollouts of two directions differ", "codes that differ between directions: rollout"
+    ),
+    "spread_real": Definition(
+        "share of codes in which the real futures of two directions differ",
+        "codes that differ between directions: real",
+    ),
+    "move": Definition(
+        "share of held directions after which the imagined player has gone where the real one has", "moves"
+    ),
+    "move_chance": Definition(
+        "the same with the directions exchanged: what a model that ignores the action scores", "moves by chance"
+    ),
+    "move_tokenizer": Definition(
+        "the same for the decoded real codes: what the tokenizer allows", "moves after the tokenizer"
+    ),
+    "divergence": Definition(
+        "share of codes in which rollouts with true and with another window's actions differ",
+        "codes changed by exchanged actions",
+    ),
+    "shuffled_accuracy": Definition(
+        "accuracy of the rollout with another window's actions", "accuracy with exchanged actions"
+    ),
 }
+"""By the last part of a figure's name."""
 
 
-def definition_of(name: str) -> str:
-    """Id of the definition of a figure, e.g. ``skill`` of ``open_loop/argmax/skill``."""
-    return name.rsplit("/", 1)[-1]
+def definition_of(name: str) -> Definition:
+    """The definition of a figure, e.g. that of ``skill`` for ``open_loop/argmax/skill``."""
+    return FIGURES[name.rsplit("/", 1)[-1]]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A figure that a run is remembered by."""
+
+    name: str
+    """In the metric schema, under which it is logged."""
+    figure: str
+    """In the scorecard."""
+    horizon: int | None = None
+    """Its step, or state, counted from 1; -1 for the last; none for a figure of one number."""
+    column: str | None = None
+    """Heading of its column where runs are compared; none if they are not compared by it."""
+
+
+_HORIZONS = (1, 2, 4, 8, 15, 30)
+
+HEADLINES = (
+    Headline("report/accuracy", "one_step/accuracy", column="one step: codes %"),
+    Headline("report/copy_accuracy", "state/copy", 1),
+    Headline("report/copy_star_accuracy", "one_step_copy_star/accuracy"),
+    Headline("report/changed_precision", "one_step/changed_precision"),
+    Headline("report/changed_recall", "one_step/changed_recall"),
+    Headline("report/changed_f1", "one_step/changed_f1", column="changed F1 %"),
+    Headline("report/copy_star_changed_f1", "one_step_copy_star/changed_f1"),
+    Headline("report/bits_per_frame", "one_step/bits_per_frame", column="bits/frame"),
+    Headline("report/ece", "one_step/ece", column="ECE"),
+    *(
+        Headline(f"rollout/accuracy@{h}", "open_loop/argmax/accuracy", h, "codes@8 %" if h == 8 else None)
+        for h in _HORIZONS
+    ),
+    *(Headline(f"rollout/copy_star@{h}", "baseline/copy_star", h) for h in _HORIZONS),
+    *(
+        Headline(f"rollout/skill@{h}", "open_loop/argmax/skill", h, f"skill@{h}" if h in (1, 8) else None)
+        for h in _HORIZONS
+    ),
+    Headline("rollout/skill_area", "open_loop/argmax/skill_area", column="skill area"),
+    Headline("rollout/steps_until_half_skill", "open_loop/argmax/steps_until_half_skill"),
+    Headline("game/player_error@8", "game/dream/player/median", 8, "player px@8"),
+    Headline("game/pixel_accuracy@8", "game/dream/pixel_accuracy", 8, "pixels@8 %"),
+    Headline("control/retrieval", "control/retrieval", -1),
+    Headline("control/move", "control/move", column="moves %"),
+    Headline("control/move_chance", "control/move_chance"),
+)
+COMPARED = tuple(headline for headline in HEADLINES if headline.column)
+
+CURVES = {
+    "open_loop/accuracy": "open_loop/argmax/accuracy",
+    "open_loop/skill": "open_loop/argmax/skill",
+    "open_loop/changed_f1": "open_loop/argmax/changed_f1",
+    "open_loop/bits_per_frame": "open_loop/argmax/bits_per_frame",
+    "open_loop/copy_star": "baseline/copy_star",
+    "open_loop/ceiling": "baseline/ceiling",
+    "open_loop/pixel_accuracy": "game/dream/pixel_accuracy",
+    "open_loop/player_error": "game/dream/player/median",
+    "open_loop/divergence": "control/divergence",
+}
+"""What W&B plots over the axis ``horizon``: the name there, and the figure."""

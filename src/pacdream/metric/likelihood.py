@@ -10,10 +10,13 @@ from pacdream.metric.episode_metric import EpisodeMetric, Estimate, ratio
 BINS = 15
 
 
-def bits_per_frame(logits: Tensor, target: Tensor) -> Tensor:
-    """Negative log-likelihood in bits of whole grids, (...): logits (..., h, w, K), codes (..., h, w)."""
-    nats = -logits.float().log_softmax(-1).gather(-1, target[..., None]).squeeze(-1)
-    return nats.flatten(-2).sum(-1) / math.log(2)
+def bits_per_frame(log_likelihood: Tensor) -> Tensor:
+    """Negative log-likelihood in bits of whole grids, (...), from that of each code in nats, (..., h, w).
+
+    >>> bits_per_frame(torch.full((7, 5), 1 / 256).log())  # 256 equally likely codes: 8 bits at 35 positions
+    tensor(280.)
+    """
+    return -log_likelihood.flatten(-2).sum(-1) / math.log(2)
 
 
 def calibration_counts(logits: Tensor, target: Tensor) -> Tensor:

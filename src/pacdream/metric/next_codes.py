@@ -1,4 +1,4 @@
-"""How much better than copying a prediction is: pure functions, and a torchmetrics class over them."""
+"""How much better than copying a world model predicts the next grid, over everything it has seen."""
 
 from typing import Any
 
@@ -6,43 +6,35 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-
-def count_correct(predicted: Tensor, present: Tensor, target: Tensor) -> Tensor:
-    """Counts (5,) int64 over code grids of equal shape: all, right, copied right, changed, changed and right.
-
-    ``present`` is the grid before the step, ``target`` the grid after it; a code has changed where they differ.
-    """
-    right, changed = predicted == target, present != target
-    counted = (torch.ones_like(right), right, ~changed, changed, changed & right)
-    return torch.stack([part.sum() for part in counted])
-
-
-def skill(accuracy: Tensor, copy_accuracy: Tensor, ceiling: float = 1.0) -> Tensor:
-    """``(accuracy - copy) / (ceiling - copy)``: 0 copies, 1 reaches the ceiling, below 0 is worse than copying."""
-    return (accuracy - copy_accuracy) / (ceiling - copy_accuracy).clamp(min=1e-9)
+from pacdream.metric.code_score import code_counts, code_figures, skill
 
 
 class NextCodesMetric(Metric):
-    """Accuracy, copy accuracy, changed-code accuracy and skill over everything it has seen."""
+    """Accuracy, changed-code accuracy, what copying scores, and skill."""
 
     counts: Tensor
+    copied: Tensor
 
     def __init__(self, **kwargs: Any) -> None:
         """``kwargs`` go to ``torchmetrics.Metric``."""
         super().__init__(**kwargs)
         self.add_state("counts", torch.zeros(5, dtype=torch.int64), "sum")
+        self.add_state("copied", torch.zeros((), dtype=torch.int64), "sum")
 
-    def update(self, predicted: Tensor, present: Tensor, target: Tensor) -> None:
-        """Add code grids; see ``count_correct``."""
-        self.counts += count_correct(predicted, present, target)
+    def update(self, predicted: Tensor, present: Tensor, target: Tensor, copied: Tensor) -> None:
+        """Add code grids (..., h, w); ``copied`` is what copy* predicts, for the others see ``code_counts``."""
+        self.counts += code_counts(predicted, present, target).flatten(0, -2).sum(0)
+        self.copied += (copied == target).sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Shares in [0, 1]; NaN for changed codes if none changed."""
-        total, right, copied, changed, changed_right = self.counts.float()
-        accuracy, copy_accuracy = right / total, copied / total
+        """Shares in [0, 1]; NaN for changed codes if none changed. The ceiling of skill is a perfect prediction."""
+        total, _, changed, _, _ = self.counts.unbind()
+        figures = code_figures(self.counts.double())
+        accuracy, copy_star = figures["accuracy"].value, self.copied / total
         return {
             "accuracy": accuracy,
-            "copy_accuracy": copy_accuracy,
-            "changed_accuracy": changed_right / changed,
-            "skill": skill(accuracy, copy_accuracy),
+            "copy_accuracy": 1 - changed / total,
+            "copy_star_accuracy": copy_star,
+            "changed_accuracy": figures["changed_recall"].value,
+            "skill": skill(accuracy, copy_star),
         }

@@ -13,7 +13,13 @@ Frames = NDArray[np.uint8]
 
 
 def pixel_counts(predicted: Frames, target: Frames, rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Per frame (..., 3): pixels, right pixels, mean squared colour error; frames (..., H, W), colours (256, 3)."""
+    """Per frame (..., 3): pixels, right pixels, mean squared colour error; frames (..., H, W), colours (256, 3).
+
+    >>> black, white = np.zeros((1, 2, 2), np.uint8), np.full((1, 2, 2), 255, np.uint8)
+    >>> grey = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 3)
+    >>> pixel_counts(black, white, grey).tolist()
+    [[4.0, 0.0, 65025.0]]
+    """
     wrong = predicted != target
     error = np.zeros(wrong.shape)
     difference = rgb[predicted[wrong]].astype(np.float64) - rgb[target[wrong]]

@@ -7,19 +7,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pacdream.game.ms_pacman import Sprite, sprite_positions
 from pacdream.metric.episode_metric import EpisodeMetric, Estimate, ratio
 
 Frames = NDArray[np.uint8]
 
-MAZE_ROWS = 172
-"""Below this row the screen shows lives and score in the sprites' colours."""
 MIN_PIXELS = 8
 """Fewer pixels of its colour are no sprite."""
 REACH = 12
 """Pixels further than this from a sprite's middle belong to another one."""
-BIN, NUM_BINS = 0.5, 400
-"""Distances are counted in bins of so many pixels; the last holds all that is further."""
+BIN, FARTHEST = 0.5, 200.0
+"""Distances are counted in bins of so many pixels; the last holds all from ``FARTHEST`` on, and the lost sprites."""
+NUM_BINS = int(FARTHEST / BIN) + 1
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Sighting:
     """Where a colour is seen in B frames."""
 
     position: NDArray[np.float32]
-    """(B, 2) median (x, y) of its pixels in the maze, NaN where there are too few."""
+    """(B, 2) median (x, y) of its pixels, NaN where there are too few."""
     doubled: NDArray[np.bool_]
     """(B,) it is seen in more than one place."""
 
@@ -40,7 +38,7 @@ class Sighting:
 def locate(frames: Frames, palette_index: int) -> Sighting:
     """Find one colour in frames (B, H, W)."""
     position, doubled = np.full((len(frames), 2), np.nan, np.float32), np.zeros(len(frames), np.bool_)
-    for i, frame in enumerate(frames[:, :MAZE_ROWS] == palette_index):
+    for i, frame in enumerate(frames == palette_index):
         ys, xs = np.nonzero(frame)
         if len(xs) >= MIN_PIXELS:
             x, y = np.median(xs), np.median(ys)
@@ -50,37 +48,38 @@ def locate(frames: Frames, palette_index: int) -> Sighting:
 
 
 class SpriteScore(EpisodeMetric):
-    """How one sprite is placed in pictures against the console's memory, for each of T horizons.
+    """How one sprite is placed in pictures against where it is, for each of T horizons.
 
-    Only frames whose original shows the sprite count: the console draws not every sprite in every frame.
+    Only frames whose original shows the sprite count: the console draws not every sprite in every frame. A sprite that
+    is not found is ``FARTHEST`` pixels away, so that nothing is gained by erasing what is uncertain.
     """
 
     def __init__(self, num_episodes: int, horizon: int) -> None:
         super().__init__(num_episodes, (horizon, 3 + NUM_BINS))
 
-    def update(self, frames: Frames, original: Frames, ram: NDArray[np.uint8], sprite: Sprite, episode: Tensor) -> None:
-        """Add pictures (B, T, H, W), the frames that they should show, and memory (B, T, 128)."""
-        shape = frames.shape[:2]
+    def update(
+        self, pictures: Frames, originals: Frames, palette_index: int, truth: NDArray[np.float32], episode: Tensor
+    ) -> None:
+        """Add pictures (B, T, H, W), the frames that they should show, and the true positions (B, T, 2) in pixels."""
         found, shown = (
-            locate(pictures.reshape(-1, *pictures.shape[2:]), sprite.palette_index) for pictures in (frames, original)
+            locate(frames.reshape(-1, *frames.shape[2:]), palette_index) for frames in (pictures, originals)
         )
-        truth = sprite_positions(ram, sprite).reshape(-1, 2)
-        distance = np.nan_to_num(np.linalg.norm(found.position - truth, axis=1))
+        distance = np.linalg.norm(found.position - truth.reshape(-1, 2), axis=1)
+        bins = np.where(found.seen, np.minimum(distance, FARTHEST), FARTHEST) / BIN
         counts = np.zeros((len(distance), 3 + NUM_BINS))
         counts[:, 0] = shown.seen
         counts[:, 1] = shown.seen & ~found.seen
         counts[:, 2] = shown.seen & found.doubled
-        placed = np.flatnonzero(shown.seen & found.seen)
-        counts[placed, 3 + np.minimum(distance[placed] / BIN, NUM_BINS - 1).astype(int)] = 1
-        self.add(torch.from_numpy(counts).unflatten(0, shape), episode)
+        counts[np.arange(len(bins)), 3 + bins.astype(int)] = shown.seen
+        self.add(torch.from_numpy(counts).unflatten(0, pictures.shape[:2]), episode)
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
-        """Distances in pixels, to half a pixel, of the sprites that are seen; shares of all that should be."""
+        """Distances in pixels, to half a pixel, and shares, all of the frames that should show the sprite."""
         shown, lost, doubled = sums[..., :3].unbind(-1)
         histogram = sums[..., 3:]
         return {
-            "median": Estimate(quantile(histogram, 0.5), shown - lost),
-            "p90": Estimate(quantile(histogram, 0.9), shown - lost),
+            "median": Estimate(quantile(histogram, 0.5), shown),
+            "p90": Estimate(quantile(histogram, 0.9), shown),
             "lost": ratio(lost, shown),
             "doubled": ratio(doubled, shown),
         }
@@ -91,4 +90,4 @@ def quantile(histogram: Tensor, q: float) -> Tensor:
     cumulative = histogram.cumsum(-1)
     total = cumulative[..., -1:]
     bins = (cumulative < q * total).sum(-1)
-    return torch.where(total.squeeze(-1) > 0, (bins + 0.5) * BIN, torch.nan)
+    return torch.where(total.squeeze(-1) > 0, ((bins + 0.5) * BIN).clamp(max=FARTHEST), torch.nan)

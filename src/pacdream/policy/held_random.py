@@ -1,8 +1,12 @@
 """Random actions, each held for a while."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from pacdream.game.atari import PaletteFrames
+from pacdream.policy.base import Actions
 
 
 class HeldRandomPolicy:
@@ -16,14 +20,20 @@ class HeldRandomPolicy:
             raise ValueError(f"policy.max_hold={max_hold} must be at least 1")
         self.max_hold = max_hold
 
-    def reset(self, env: PaletteFrames, rng: np.random.Generator) -> None:
-        """Begin an episode."""
-        self._rng, self._left, self._action = rng, 0, 0
+    def begin(
+        self,
+        action_names: Sequence[str],
+        rngs: Sequence[np.random.Generator],
+        games: Sequence[PaletteFrames] | None = None,
+    ) -> None:
+        """See ``Policy``."""
+        self._count, self._rngs = len(action_names), rngs
+        self._actions, self._left = np.zeros((2, len(rngs)), np.int64)
 
-    def act(self, env: PaletteFrames) -> int:
-        """Go on with the held action, or draw another."""
-        if self._left == 0:
-            self._action = int(self._rng.integers(env.num_actions))
-            self._left = int(self._rng.integers(1, self.max_hold + 1))
+    def act(self, observation: Any) -> Actions:
+        """Go on with the held action, or draw another, in each row."""
+        for row in np.flatnonzero(self._left == 0).tolist():
+            self._actions[row] = self._rngs[row].integers(self._count)
+            self._left[row] = self._rngs[row].integers(1, self.max_hold + 1)
         self._left -= 1
-        return self._action
+        return self._actions.copy()

@@ -1,15 +1,16 @@
 """Several players, one per episode."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from pacdream.game.atari import PaletteFrames
-from pacdream.policy.base import Policy
+from pacdream.policy.base import Actions, Policy
 
 
 class MixturePolicy:
-    """Hands each episode to one of its policies, drawn by weight."""
+    """Hands each row to one of its policies, drawn by weight."""
 
     def __init__(self, policies: Mapping[str, Policy], weights: Mapping[str, float]) -> None:
         """``policies`` and ``weights`` share their keys; weights are relative and not negative."""
@@ -18,18 +19,29 @@ class MixturePolicy:
         self._policies = list(policies.values())
         total = sum(weights.values())
         self._probabilities = [weights[name] / total for name in policies]
-        self._current = self._policies[0]
+        self._rows: list[Any] = []
 
     @property
     def name(self) -> str:
-        """The name of the policy that plays this episode."""
-        return self._current.name
+        """The name of the policy that acts in all rows, or of all that act."""
+        return "+".join(policy.name for policy, rows in zip(self._policies, self._rows, strict=True) if len(rows))
 
-    def reset(self, env: PaletteFrames, rng: np.random.Generator) -> None:
-        """Begin an episode and draw who plays it."""
-        self._current = self._policies[rng.choice(len(self._policies), p=self._probabilities)]
-        self._current.reset(env, rng)
+    def begin(
+        self,
+        action_names: Sequence[str],
+        rngs: Sequence[np.random.Generator],
+        games: Sequence[PaletteFrames] | None = None,
+    ) -> None:
+        """Draw who acts in each row; see ``Policy``."""
+        drawn = np.array([rng.choice(len(self._policies), p=self._probabilities) for rng in rngs])
+        self._rows = [np.flatnonzero(drawn == number) for number in range(len(self._policies))]
+        for policy, rows in zip(self._policies, self._rows, strict=True):
+            policy.begin(action_names, [rngs[row] for row in rows], games and [games[row] for row in rows])
 
-    def act(self, env: PaletteFrames) -> int:
-        """Let the drawn policy choose."""
-        return self._current.act(env)
+    def act(self, observation: Any) -> Actions:
+        """Let the drawn policies choose."""
+        actions = np.zeros(len(observation), np.int64)
+        for policy, rows in zip(self._policies, self._rows, strict=True):
+            if len(rows):
+                actions[rows] = policy.act(observation[rows])
+        return actions

@@ -1,8 +1,12 @@
 """Uniformly random actions."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from pacdream.game.atari import PaletteFrames
+from pacdream.policy.base import Actions
 
 
 class RandomPolicy:
@@ -10,10 +14,15 @@ class RandomPolicy:
 
     name = "random"
 
-    def reset(self, env: PaletteFrames, rng: np.random.Generator) -> None:
-        """Begin an episode."""
-        self._rng = rng
+    def begin(
+        self,
+        action_names: Sequence[str],
+        rngs: Sequence[np.random.Generator],
+        games: Sequence[PaletteFrames] | None = None,
+    ) -> None:
+        """See ``Policy``."""
+        self._count, self._rngs = len(action_names), rngs
 
-    def act(self, env: PaletteFrames) -> int:
-        """Draw an action."""
-        return int(self._rng.integers(env.num_actions))
+    def act(self, observation: Any) -> Actions:
+        """Draw an action for each row."""
+        return np.array([rng.integers(self._count) for rng in self._rngs], np.int64)

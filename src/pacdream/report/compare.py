@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,30 +16,17 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pacdream.core.files import atomic_path
-from pacdream.evaluation.scorecard import Reading, Scorecard, read_scorecard
-from pacdream.report import page as html
+from pacdream.evaluation.scorecard import Scorecard, read_scorecard
+from pacdream.metric.figures import COMPARED, Headline
 from pacdream.report import plots
-from pacdream.report.tables import Table, cell
+from pacdream.report.page import write_page
+from pacdream.report.tables import Cell, Table, cell
 
 log = logging.getLogger(__name__)
 
-COMPARED: dict[str, tuple[str, int | None]] = {
-    "one step: codes %": ("one_step/accuracy", None),
-    "changed F1 %": ("one_step/changed_f1", None),
-    "bits/frame": ("one_step/bits_per_frame", None),
-    "ECE": ("one_step/ece", None),
-    "skill@1": ("open_loop/argmax/skill", 1),
-    "skill@8": ("open_loop/argmax/skill", 8),
-    "skill area": ("open_loop/argmax/skill_area", None),
-    "codes@8 %": ("open_loop/argmax/accuracy", 8),
-    "player px@8": ("game/dream/ms_pacman/median", 8),
-    "pixels@8 %": ("game/dream/pixel_accuracy", 8),
-    "moves %": ("control/move", None),
-}
-"""Columns of the comparison: figure and horizon."""
 _FEW = 10
 """Fewer episodes give poor intervals."""
-_ABREAST = 4
+_SIDE_BY_SIDE = 4
 """Runs that are readable side by side in a terminal of 80 columns."""
 PLOTTED = ("open_loop/argmax/skill", "open_loop/argmax/accuracy")
 
@@ -69,12 +57,14 @@ def compare(runs: Sequence[Path], folder: Path) -> Table:
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(folder / "compare.csv", measured)
     plots.plot_comparison(folder / "compare.png", {run.name: run.card for run in measured}, PLOTTED)
-    page = [
-        *map(html.paragraph, [_LEGEND, *notes]),
-        html.table(table.header, table.rows),
-        html.picture(folder / "compare.png"),
-    ]
-    html.write_page(folder / "compare.html", table.title, page)
+    write_page(
+        folder / "compare.html",
+        "comparison",
+        title=table.title,
+        notes=[_LEGEND, *notes],
+        comparison=table,
+        plot=folder / "compare.png",
+    )
     _print(table, notes)
     return table
 
@@ -83,16 +73,18 @@ _LEGEND = "* differs from the first run by more than chance: the 95 % interval o
 
 
 def comparison_table(measured: Sequence[Measured]) -> Table:
-    """One row for each run, one column for each of ``COMPARED``."""
-    rows = [[run.name, *(_compared_cell(measured[0], run, *what) for what in COMPARED.values())] for run in measured]
-    return Table(f"comparison of {len(measured)} runs", ["run", *COMPARED], rows)
+    """One row for each run, one column for each headline by which runs are compared."""
+    rows: list[list[str | Cell]] = [
+        [run.name, *(_compared_cell(measured[0], run, headline) for headline in COMPARED)] for run in measured
+    ]
+    return Table(f"comparison of {len(measured)} runs", ["run", *(str(line.column) for line in COMPARED)], rows)
 
 
-def differs(first: Measured, other: Measured, name: str, horizon: int | None) -> bool:
+def differs(first: Measured, other: Measured, headline: Headline) -> bool:
     """Whether the 95 % interval of the difference between two runs excludes 0."""
-    if not all(_knows(run, name, horizon) for run in (first, other)) or _unlike(first, other):
+    if not all(_knows(run, headline) for run in (first, other)) or _unlike(first, other):
         return False
-    a, b = (run.samples[name] if horizon is None else run.samples[name][:, horizon - 1] for run in (first, other))
+    a, b = (_samples(run, headline) for run in (first, other))
     count = min(len(a), len(b))
     difference = b[:count].double() - a[:count].double()
     if difference.isnan().all():
@@ -101,24 +93,34 @@ def differs(first: Measured, other: Measured, name: str, horizon: int | None) ->
     return bool(low > 0 or high < 0)
 
 
-def _knows(run: Measured, name: str, horizon: int | None) -> bool:
-    """Whether a run has this figure, and dreams that are long enough for it."""
+def _samples(run: Measured, headline: Headline) -> Tensor:
+    samples = run.samples[headline.figure]
+    return samples if headline.horizon is None else samples[:, headline.horizon - 1]
+
+
+def _knows(run: Measured, headline: Headline) -> bool:
+    """Whether a run has this figure, and rollouts that are long enough for it."""
+    name, horizon = headline.figure, headline.horizon
     known = name in run.card.figures and name in run.samples
     return known and (horizon is None or horizon <= len(run.card.figures[name].value))
 
 
-_ALIKE = {
-    "held_out": "on different episodes",
-    "seed": "with different seeds of the resampling",
-    "settings": "with different settings of the report",
-    "ceiling": "with different ceilings of skill",
-}
-"""What two measurements must share to be resampled together."""
+def _conditions(run: Measured) -> dict[str, Any]:
+    """What two measurements must share for their difference to say something about the models."""
+    about, settings = run.card.about, run.card.about.get("settings", {})
+    return {
+        "on different episodes": about.get("held_out"),
+        "at different moments": [settings.get(name) for name in ("warmup", "horizon", "num_windows")],
+        "with different resampling": [about.get("seed"), settings.get("resamples")],
+        "with different ceilings of skill": about.get("ceiling"),
+        "against a copy* that was chosen otherwise": about.get("copy_star"),
+    }
 
 
 def _unlike(first: Measured, other: Measured) -> list[str]:
     """In what two measurements differ that makes their differences say nothing about the models."""
-    return [said for key, said in _ALIKE.items() if first.card.about.get(key) != other.card.about.get(key)]
+    here = _conditions(first)
+    return [said for said, value in _conditions(other).items() if value != here[said]]
 
 
 def caveats(measured: Sequence[Measured]) -> list[str]:
@@ -177,14 +179,11 @@ def _read(run: Path, name: str) -> Measured:
         raise ValueError(f"cannot read {folder / 'bootstrap.safetensors'}: {error}; measure the run again") from error
 
 
-def _compared_cell(first: Measured, run: Measured, name: str, horizon: int | None) -> str:
-    reading = run.card.figures.get(name)
-    if reading is None:
+def _compared_cell(first: Measured, run: Measured, headline: Headline) -> str | Cell:
+    if headline.figure not in run.card.figures:
         return "–"
-    star = "*" if run is not first and differs(first, run, name, horizon) else ""
-    scalar = Reading(*(values.reshape(-1) for values in vars(reading).values()))
-    value, _, interval = cell(scalar, name, (horizon or 1) - 1).partition(" ")
-    return f"{value}{star} {interval}".strip()
+    mark = "*" if run is not first and differs(first, run, headline) else ""
+    return cell(run.card, headline.figure, headline.horizon, mark)
 
 
 def _write_csv(path: Path, measured: Sequence[Measured]) -> None:
@@ -192,25 +191,23 @@ def _write_csv(path: Path, measured: Sequence[Measured]) -> None:
         writer = csv.writer(file)
         writer.writerow(["run", "figure", "horizon", "value", "low", "high", "n", "differs_from_first"])
         for run in measured:
-            for name, horizon in COMPARED.values():
-                if _knows(run, name, horizon):
-                    values = [float(v.reshape(-1)[(horizon or 1) - 1]) for v in vars(run.card.figures[name]).values()]
-                    writer.writerow(
-                        [run.name, name, horizon or "", *values, int(differs(measured[0], run, name, horizon))]
-                    )
+            for headline in (line for line in COMPARED if _knows(run, line)):
+                values = map(float, vars(run.card.figures[headline.figure].at(headline.horizon)).values())
+                changed = int(differs(measured[0], run, headline))
+                writer.writerow([run.name, headline.figure, headline.horizon or "", *values, changed])
 
 
 def _print(table: Table, notes: Sequence[str]) -> None:
     """To the terminal: the table on its side, without intervals, a few runs at a time."""
     console = Console()
     console.print(table.title)
-    for first in range(0, len(table.rows), _ABREAST):
-        (_, *runs), *figures = zip(table.header, *table.rows[first : first + _ABREAST], strict=True)
+    for first in range(0, len(table.rows), _SIDE_BY_SIDE):
+        (_, *runs), *figures = zip(table.header, *table.rows[first : first + _SIDE_BY_SIDE], strict=True)
         grid = RichTable(Column(no_wrap=True))
         for run in runs:
             grid.add_column(run, justify="right", overflow="fold")
         for name, *cells in figures:
-            grid.add_row(name, *(text.partition(" [")[0] for text in cells))
+            grid.add_row(name, *(value if isinstance(value, str) else value.text for value in cells))
         console.print(grid)
     console.print(_LEGEND)
     for note in notes:

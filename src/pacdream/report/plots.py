@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from pacdream.core.files import atomic_path
 from pacdream.evaluation.scorecard import Reading, Scorecard
 
-SPRITE_NAMES = ("ms_pacman", "blinky", "pinky", "inky", "sue")
-
 
 def plot_horizons(path: Path, card: Scorecard) -> None:
     """Accuracy by horizon, of the model and of what it is compared with, and skill."""
@@ -81,12 +79,12 @@ def plot_game(path: Path, card: Scorecard) -> None:
     figure = Figure(figsize=(11, 7), layout="constrained")
     pixels, sprites, lost, dots = figure.subplots(2, 2).ravel()
     _line(pixels, card, "game/copy/pixel_accuracy", "copy", "k:")
-    _line(sprites, card, "game/copy/ms_pacman/median", "ms_pacman (copy)", "k-", band=False)
+    _line(sprites, card, "game/copy/player/median", "player (copy)", "k-", band=False)
     for row, style in (("dream", "-"), ("tokenizer", "--")):
         _line(pixels, card, f"game/{row}/pixel_accuracy", row, style)
         _line(dots, card, f"game/{row}/dots_too_many_eaten", f"{row}: too many eaten", f"C3{style}")
         _line(dots, card, f"game/{row}/dots_too_few_eaten", f"{row}: too few", f"C2{style}")
-    for i, name in enumerate(SPRITE_NAMES):
+    for i, name in enumerate(card.about["sprites"]):
         for row, style in (("dream", "-"), ("tokenizer", "--"), ("real", ":")):
             label = f"{name} ({row})" if row == "dream" else None
             _line(sprites, card, f"game/{row}/{name}/median", label, f"C{i}{style}", band=False)
@@ -108,8 +106,8 @@ def plot_control(path: Path, card: Scorecard) -> None:
     if directions := card.about.get("directions"):
         retrieval.axhline(1 / directions, color="k", linestyle="--", linewidth=1, label="does not listen")
     retrieval.set(title="own future nearest", xlabel="steps held", ylim=(0, 1))
-    _line(fan, card, "control/fan_dream", "dream", "C0-")
-    _line(fan, card, "control/fan_real", "real", "k:")
+    _line(fan, card, "control/spread_imagined", "dream", "C0-")
+    _line(fan, card, "control/spread_real", "real", "k:")
     fan.set(title="codes that differ between directions", xlabel="steps held", ylim=(0, None))
     _line(divergence, card, "control/divergence", "codes changed by other actions", "C0-")
     divergence.set(title="true against exchanged actions", xlabel="imagined steps", ylim=(0, None))

@@ -14,10 +14,13 @@ from torch import Tensor
 
 from pacdream.core.checkpoints import load_model
 from pacdream.core.files import write_json
+from pacdream.data.episode_store import read_manifest
 from pacdream.data.frame_data_module import FrameDataModule
-from pacdream.game.ms_pacman import SPRITES
+from pacdream.game.game import Game
+from pacdream.game.games import game_of
 from pacdream.metric.codebook import class_iou, perplexity
 from pacdream.metric.sprites import SpriteScore
+from pacdream.report.tables import NO_SPRITES
 from pacdream.tokenizer.base import Tokenizer
 
 
@@ -46,11 +49,12 @@ class TokenizerReport:
         model = load_model(checkpoint, Tokenizer, device)  # type: ignore[type-abstract]
         decoded = decode_all(model, data)
         figures = measure(model, decoded)
-        sprites = measure_sprites(decoded)
+        game = game_of(read_manifest(data.folder).settings.get("env", {}))
+        sprites = measure_sprites(decoded, game)
         folder = folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "tokenizer.json", {**figures, "sprites": sprites})
-        _print(figures, sprites)
+        _print(figures, sprites, game)
         for logger in loggers:
             logger.log_metrics({f"report/{name}": value for name, value in figures.items()}, step)
             logger.save()
@@ -86,28 +90,32 @@ def measure(model: Tokenizer, decoded: Decoded) -> dict[str, float]:
     }
 
 
-def measure_sprites(decoded: Decoded) -> dict[str, dict[str, float]]:
+def measure_sprites(decoded: Decoded, game: Game) -> dict[str, dict[str, float]]:
     """Of every sprite the figures of ``SpriteScore``, and under ``original_…`` those of the real frames."""
     together = torch.zeros(len(decoded.real), dtype=torch.int64)
     found: dict[str, dict[str, float]] = {}
-    for sprite in SPRITES:
+    for sprite in game.sprites:
         found[sprite.name] = {}
         for prefix, frames in (("", decoded.decoded), ("original_", decoded.real)):
-            score = SpriteScore(1, 1)
-            score.update(frames[:, None], decoded.real[:, None], decoded.ram[:, None], sprite, together)
+            score, truth = SpriteScore(1, 1), sprite.positions(decoded.ram[:, None])
+            shown, original = game.playfield(frames[:, None]), game.playfield(decoded.real[:, None])
+            score.update(shown, original, sprite.palette_index, truth, together)
             figures = score.figures(score.sums[0, 0])
             found[sprite.name] |= {prefix + name: float(estimate.value) for name, estimate in figures.items()}
             found[sprite.name]["frames"] = float(figures["lost"].n)
     return found
 
 
-def _print(figures: dict[str, float], sprites: dict[str, dict[str, float]]) -> None:
+def _print(figures: dict[str, float], sprites: dict[str, dict[str, float]], game: Game) -> None:
     console = Console()
     console.print("  ".join(f"{name} {value:.4g}" for name, value in figures.items() if not name.startswith("iou")))
+    if not game.sprites:
+        console.print(NO_SPRITES)
+        return
     table = Table(title="sprites in reconstructed validation frames (distances to the console's memory in pixels)")
     for heading in ("", "IoU", "frames", "lost", "doubled", "median", "90 %", "original's median", "90 %"):
         table.add_column(heading, justify="right" if heading else "left")
-    for sprite in SPRITES:
+    for sprite in game.sprites:
         iou, error = figures.get(f"iou/colour_{sprite.palette_index}", float("nan")), sprites[sprite.name]
         table.add_row(
             sprite.name, f"{iou:.3f}", f"{error['frames']:.0f}", f"{error['lost']:.1%}", f"{error['doubled']:.1%}",

@@ -8,19 +8,8 @@ import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from pacdream.evaluation.measure import Measurement
+from pacdream.metric.figures import CURVES
 
-BY_HORIZON = {
-    "open_loop/accuracy": "open_loop/argmax/accuracy",
-    "open_loop/skill": "open_loop/argmax/skill",
-    "open_loop/changed_f1": "open_loop/argmax/changed_f1",
-    "open_loop/bits_per_frame": "open_loop/argmax/bits_per_frame",
-    "open_loop/copy_star": "baseline/copy_star",
-    "open_loop/ceiling": "baseline/ceiling",
-    "open_loop/pixel_accuracy": "game/dream/pixel_accuracy",
-    "open_loop/ms_pacman_error": "game/dream/ms_pacman/median",
-    "open_loop/divergence": "control/divergence",
-}
-"""What is plotted over the axis ``horizon``."""
 PICTURES = (
     "accuracy_by_horizon",
     "changed_codes",
@@ -49,7 +38,7 @@ def _log_media(run: "wandb.Run", headlines: Mapping[str, float], done: Measureme
     run.define_metric("horizon", hidden=True)
     run.define_metric("open_loop/*", step_metric="horizon")
     card = done.card
-    known = {key: card.figures[name] for key, name in BY_HORIZON.items() if name in card.figures}
+    known = {key: card.figures[name] for key, name in CURVES.items() if name in card.figures}
     for h in range(1, done.windows.horizon + 1):
         run.log({"horizon": h, **{key: float(reading.value[h - 1]) for key, reading in known.items()}})
     run.summary.update(dict(headlines))

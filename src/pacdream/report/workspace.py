@@ -82,7 +82,7 @@ def _listening(wr: ModuleType) -> list[Any]:
 def _game(wr: ModuleType) -> list[Any]:
     return [
         wr.LinePlot(title="Right pixels", x=HORIZON, y=["open_loop/pixel_accuracy"]),
-        wr.LinePlot(title="Error of Ms. Pac-Man's position, pixels", x=HORIZON, y=["open_loop/ms_pacman_error"]),
+        wr.LinePlot(title="Error of the player's position, pixels", x=HORIZON, y=["open_loop/player_error"]),
         wr.MediaBrowser(title="Whose error is it?", media_keys=["report/game"]),
     ]
 

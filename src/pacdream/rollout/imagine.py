@@ -1,30 +1,15 @@
-"""Open-loop imagination: a context of real codes, then nothing but actions."""
+"""Rollouts: a context of real codes, then nothing but actions."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
-from pacdream.rollout.actor import Actor
-from pacdream.rollout.sampler import Greedy
+from pacdream.policy.base import Policy
+from pacdream.rollout.sampler import Greedy, Sampler
+from pacdream.rollout.step import Step, check_range, condition, predict
 from pacdream.types import Rollout
-from pacdream.world_model.base import WorldModel
-
-Sampler = Callable[[Tensor], Tensor]
-"""Logits (..., K) to codes (...)."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a world model says of one step of a batch."""
-
-    logits: Tensor
-    """(B, h, w, K)."""
-    codes: Tensor
-    """(B, h, w) the grid that was made of them."""
-    actions: Tensor
-    """(B,) that led to it."""
+from pacdream.world_model.base import Sample, WorldModel
 
 
 @torch.inference_mode()
@@ -32,9 +17,10 @@ def imagine(
     model: WorldModel,
     context: Tensor,
     actions: Tensor,
-    sample: Sampler | None = None,
-    actor: Actor | None = None,
+    sampler: Sampler | None = None,
+    policy: Policy | None = None,
     horizon: int = 0,
+    rows: Iterable[int] | None = None,
 ) -> Rollout:
     """Imagine one future per row of the batch, without gradient.
 
@@ -42,9 +28,10 @@ def imagine(
         model: any world model.
         context: (B, C, h, w) real grids, the last being the present.
         actions: (B, C - 1 + N): the actions between the context's grids, then those of N imagined steps.
-        sample: turns logits into codes; the most likely code if there is none.
-        actor: chooses the actions of ``horizon`` further steps, seeing the imagined codes.
+        sampler: turns logits into codes; the most likely code if there is none.
+        policy: begun; chooses the actions of ``horizon`` further steps, seeing the imagined codes.
         horizon: see there.
+        rows: (B,) numbers of the rollouts, which decide what each draws; 0, 1, … if not given.
 
     Returns:
         T = N + ``horizon`` imagined grids, and the actions that led to them.
@@ -52,58 +39,40 @@ def imagine(
     Raises:
         ValueError: an action or a code that the model does not have, or no step to imagine.
     """
-    steps = _unroll(model, context, actions, sample or Greedy(), None, actor, horizon)
-    kept = [(step.codes, step.actions) for step in steps]  # without the logits, which are 1,000 times as large
-    codes, taken = (torch.stack(part, 1) for part in zip(*kept, strict=True))
-    return Rollout(codes, taken)
+    given = actions.shape[1] - context.shape[1] + 1
+    if horizon and policy is None:
+        raise ValueError(f"horizon={horizon} further steps need a policy that chooses their actions")
+    if given + horizon < 1:
+        raise ValueError(
+            f"{actions.shape[1]} actions leave no step to imagine after a context of {context.shape[1]} grids"
+        )
+    check_range("action", actions, model.num_actions)
+    sample = (sampler or Greedy()).begin(range(len(context)) if rows is None else rows)
+    state = condition(model, context, actions[:, : context.shape[1] - 1])
+    codes, taken = [], []
+    for t in range(given + horizon):
+        if policy and t >= given:
+            action = torch.from_numpy(policy.act(state.codes)).to(context.device)
+        else:
+            action = actions[:, context.shape[1] - 1 + t]
+        step, state = predict(model, state, action, sample)
+        codes.append(step.codes)  # without the logits, which are 1,000 times as large
+        taken.append(action)
+    return Rollout(torch.stack(codes, 1), torch.stack(taken, 1))
 
 
-def dream(model: WorldModel, context: Tensor, actions: Tensor, sample: Sampler) -> Iterator[Prediction]:
+def open_loop(model: WorldModel, context: Tensor, actions: Tensor, sample: Sample) -> Iterator[Step]:
     """The steps of ``imagine``, one by one: each goes on from the grid before it."""
-    return _unroll(model, context, actions, sample)
+    state = condition(model, context, actions[:, : context.shape[1] - 1])
+    for action in actions[:, context.shape[1] - 1 :].unbind(1):
+        step, state = predict(model, state, action, sample)
+        yield step
 
 
-def teacher_force(
-    model: WorldModel, codes: Tensor, actions: Tensor, context: int, sample: Sampler
-) -> Iterator[Prediction]:
+def teacher_forced(model: WorldModel, codes: Tensor, actions: Tensor, context: int, sample: Sample) -> Iterator[Step]:
     """The same steps, but each goes on from the real grid: codes (B, C + T, h, w), actions (B, C - 1 + T)."""
-    return _unroll(model, codes[:, :context], actions, sample, real=codes)
-
-
-def _unroll(
-    model: WorldModel,
-    context: Tensor,
-    actions: Tensor,
-    sample: Sampler,
-    real: Tensor | None = None,
-    actor: Actor | None = None,
-    horizon: int = 0,
-) -> Iterator[Prediction]:
-    """Show the model the context, then ask it step by step, showing it its own grids or the ``real`` ones."""
-    _check_range("action", actions, model.num_actions)
-    _check_range("code", context if real is None else real, model.codebook_size)
-    length, given = context.shape[1], actions.shape[1]
-    if horizon and actor is None:
-        raise ValueError(f"nobody acts in the {horizon} further steps: give an actor")
-    end = given + horizon
-    if end < length:
-        raise ValueError(f"{given} actions leave no step to imagine after a context of {length}")
-    codes, state = context[:, 0], model.initial_state(len(context), context.device)
-    for t in range(end):
-        if t < length:
-            codes = context[:, t]
-        elif real is not None:
-            codes = real[:, t]
-        action = actor(codes) if actor and t >= given else actions[:, t]
-        output, state = model.step(codes, action, state)
-        if t >= length - 1:
-            codes = sample(output.logits)
-            yield Prediction(output.logits, codes, action)
-
-
-def _check_range(what: str, values: Tensor, size: int) -> None:
-    if not values.numel():
-        return
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high >= size:
-        raise ValueError(f"{what} {low if low < 0 else high} is outside 0 to {size - 1}")
+    state = condition(model, codes[:, :context], actions[:, : context - 1])
+    for t in range(context - 1, actions.shape[1]):
+        step, state = predict(model, state, actions[:, t], sample)
+        yield step
+        state = state._replace(codes=codes[:, t + 1])

@@ -1,4 +1,4 @@
-"""What one job of a sweep left in its folder."""
+"""One training of a sweep."""
 
 import json
 import math
@@ -6,17 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import yaml
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
 
-import pacdream.core.resolvers  # noqa: F401 - a job's settings call them
-from pacdream.command.result import Result, read_result
-from pacdream.evaluation.scorecard import read_scorecard
-from pacdream.sweep.command import WAY_OUT, settings_of
-from pacdream.sweep.csv_log import Row, best_row, read_rows
+from pacdream.command.result import Result
 
 VALIDATED = ("val/accuracy", "val/copy_accuracy", "val/skill", "val/changed_accuracy", "val/pixel_accuracy")
 """Headline figures of a job that was not measured: those of its best validation."""
@@ -24,7 +18,7 @@ VALIDATED = ("val/accuracy", "val/copy_accuracy", "val/skill", "val/changed_accu
 
 @dataclass(frozen=True)
 class Job:
-    """One training of a sweep."""
+    """What one job of a sweep left in its folder."""
 
     folder: Path
     name: str
@@ -41,8 +35,8 @@ class Job:
     """What training ended with; nothing if it has not."""
     error: str | None
     """The line that the last start ended with, if it was an error."""
-    rows: Sequence[Row]
-    """What was logged."""
+    logged: pd.DataFrame
+    """What was logged: a row per line, a column per metric, NaN where a line has none."""
     measured: Mapping[str, float]
     """Headline figures of the scorecard, none if there is no scorecard."""
 
@@ -71,11 +65,15 @@ class Job:
     @cached_property
     def figures(self) -> dict[str, float]:
         """``score`` and the headline figures by their names in the metric schema; those without a number are absent."""
-        best = best_row(self.rows, self.monitor, self.mode)
         score = self.result.score if self.result else None
         known = {"score": math.nan if score is None else float(score)}
-        known |= self.measured or {name: best[name] for name in VALIDATED if name in best}
+        known |= self.measured or self._validated()
         return {name: value for name, value in known.items() if math.isfinite(value)}
+
+    def curve(self, over: str) -> "pd.Series[float]":
+        """What is monitored, where it is finite, by ``epoch`` or ``step``."""
+        found = self.logged.reindex(columns=[over, self.monitor]).replace([math.inf, -math.inf], math.nan).dropna()
+        return found.set_index(over)[self.monitor]
 
     def setting(self, key: str) -> str:
         """A setting as typed, or else as the configuration has it."""
@@ -85,70 +83,13 @@ class Job:
         value = chosen or OmegaConf.select(self.config, key, throw_on_resolution_failure=False)
         return json.dumps(value) if value is None or isinstance(value, bool) else str(value).replace(" ", "")
 
+    def _validated(self) -> dict[str, float]:
+        """The headline figures of the best validation."""
+        monitored = self.logged.reindex(columns=[self.monitor])[self.monitor].replace([math.inf, -math.inf], math.nan)
+        if monitored.isna().all():
+            return {}
+        best = self.logged.loc[monitored.idxmax() if self.mode == "max" else monitored.idxmin()]
+        return {name: float(best[name]) for name in VALIDATED if name in best}
+
     def _checkpoint(self, key: str, default: str) -> str:
         return str(OmegaConf.select(self.config, f"callback.checkpoint.{key}") or default)
-
-
-def read_job(folder: Path, sweep: Path) -> Job:
-    """Read what a job of the sweep in ``sweep`` left.
-
-    Raises:
-        ValueError: one of its files is damaged.
-    """
-    source = folder / ".hydra" / "overrides.yaml"
-    overrides = [str(override) for override in load_yaml(source, ListConfig)]
-    return Job(
-        folder=folder,
-        name=str(folder.relative_to(sweep)),
-        overrides=overrides,
-        settings=settings_of(overrides, source),
-        config=load_yaml(folder / ".hydra" / "config.yaml", DictConfig),
-        hydra=load_yaml(folder / ".hydra" / "hydra.yaml", DictConfig),
-        result=_read_result(folder),
-        error=_read_error(folder / "error.txt"),
-        rows=read_rows(folder / "csv" / "metrics.csv"),
-        measured=_measured(folder / "report" / "metrics.json"),
-    )
-
-
-def load_yaml(path: Path, kind: type, way_out: str = WAY_OUT) -> Any:
-    """A YAML file as a ``DictConfig`` or ``ListConfig``.
-
-    Raises:
-        ValueError: there is none, it is damaged, or of the other kind.
-    """
-    try:
-        found = OmegaConf.load(path)
-    except (OSError, OmegaConfBaseException, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot read {path}: {' '.join(str(error).split())}; {way_out}") from error
-    if not isinstance(found, kind):
-        raise ValueError(f"cannot read {path}: it holds something else; {way_out}")
-    return found
-
-
-def _read_result(folder: Path) -> Result | None:
-    result = read_result(folder)
-    if result and not isinstance(result.score, float | int | None):
-        path = folder / "result.json"
-        raise ValueError(f"{path} is damaged (score {result.score!r} is not a number): delete it and resume the sweep")
-    return result
-
-
-def _read_error(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    line, _, _ = path.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
-    return line or "it does not say why"
-
-
-def _measured(path: Path) -> dict[str, float]:
-    if not path.is_file():
-        return {}
-    card = read_scorecard(path)
-    return {
-        "report/accuracy": card.scalar("one_step/accuracy"),
-        "report/copy_accuracy": card.at("state/copy", 1),  # the first state is all of them
-        "report/changed_f1": card.scalar("one_step/changed_f1"),
-        "report/bits_per_frame": card.scalar("one_step/bits_per_frame"),
-        "rollout/skill_area": card.scalar("open_loop/argmax/skill_area"),
-    }

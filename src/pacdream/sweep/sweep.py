@@ -1,55 +1,38 @@
 """A sweep's jobs, and what they say together: seeds averaged, combinations of settings compared."""
 
 import math
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from omegaconf import DictConfig
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from pacdream.sweep.command import identity, planned, resume_command
-from pacdream.sweep.job import Job, load_yaml, read_job
+from pacdream.sweep.job import Job
 
 SEED = "seed"
 """The setting over which is averaged."""
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A figure over seeds."""
+class Combinations:
+    """Jobs that differ in their seed only, taken together; rows are combinations, the best mean score first.
 
-    mean: float
-    """NaN if no job has the figure."""
-    std: float
-    """Sample standard deviation (n - 1), NaN for fewer than two."""
-    n: int
+    Only finished jobs count: what the others have reached is of half a training.
+    """
 
-    @staticmethod
-    def of(values: Sequence[float]) -> "Spread":
-        """Mean and sample standard deviation."""
-        mean = statistics.fmean(values) if values else math.nan
-        return Spread(mean, statistics.stdev(values) if len(values) > 1 else math.nan, len(values))
-
-
-@dataclass(frozen=True)
-class Combination:
-    """Jobs that differ in their seed only."""
-
-    values: tuple[str, ...]
-    """Of the settings that vary, as typed."""
-    jobs: tuple[Job, ...]
-
-    def over_seeds(self, figure: str) -> Spread:
-        """A figure over those that have finished: of the others it would be of half a training."""
-        finished = (job.figures for job in self.jobs if job.status == "finished")
-        return Spread.of([figures[figure] for figures in finished if figure in figures])
-
-    @cached_property
-    def score(self) -> Spread:
-        """The score over seeds."""
-        return self.over_seeds("score")
+    values: pd.DataFrame
+    """Of the settings that vary, a column each."""
+    mean: pd.DataFrame
+    """Of every figure, a column each; NaN where no job has it, and such scores come last."""
+    std: pd.DataFrame
+    """Sample standard deviation (n - 1), NaN for fewer than two jobs."""
+    n: pd.DataFrame
+    """Jobs that have the figure."""
+    of_job: NDArray[np.int64]
+    """For each job the row of its combination."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +50,9 @@ class Sweep:
     """The command that does what is missing; nothing if nothing is, or if it is not known."""
 
     @property
-    def settings(self) -> tuple[str, ...]:
+    def settings(self) -> list[str]:
         """Settings that vary, but for the seed."""
-        return tuple(key for key in self.varying if key != SEED)
-
-    @cached_property
-    def combinations(self) -> list[Combination]:
-        """The best mean score first, those without a score last."""
-        return sorted(combine(self.jobs, self.settings), key=self._rank)
+        return [key for key in self.varying if key != SEED]
 
     @property
     def monitor(self) -> str:
@@ -86,75 +64,63 @@ class Sweep:
         """1 if small scores are good, else -1."""
         return -1 if self.jobs[0].mode == "max" else 1
 
-    @property
-    def best_job(self) -> Job | None:
-        """The job with the best score."""
-        scored = [job for job in self.jobs if not math.isnan(job.score)]
-        return min(scored, key=lambda job: self.sign * job.score, default=None)
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """Every figure that some job has, a column each, the score first; rows are jobs."""
+        return pd.DataFrame([{"score": math.nan} | job.figures for job in self.jobs])
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per job: status, settings that vary, result, figures, folder."""
+        results = [job.result for job in self.jobs]
+        ends = {key: [getattr(result, key, None) for result in results] for key in ("step", "epoch")}
+        return pd.DataFrame(
+            {
+                "status": [job.status for job in self.jobs],
+                **{key: ordered([job.setting(key) for job in self.jobs]) for key in self.varying},
+                "score": self.figures["score"],
+                **{key: pd.array(values, "Int64") for key, values in ends.items()},
+                **self.figures.drop(columns="score"),
+                "folder": [job.name for job in self.jobs],
+            }
+        )
+
+    @cached_property
+    def combinations(self) -> Combinations:
+        """Finished jobs over seeds."""
+        finished = self.figures.where(self.table["status"] == "finished")
+        groups = finished.groupby([self.table[key] for key in self.settings] or [0] * len(finished), observed=True)
+        mean, std, n = groups.mean(), groups.std(), groups.count()
+        best_first = np.argsort(self.sign * mean["score"].to_numpy(), kind="stable")
+        values = mean.index.to_frame(index=False)[self.settings]
+        ranked = [frame.iloc[best_first].reset_index(drop=True) for frame in (values, mean, std, n)]
+        return Combinations(*ranked, np.argsort(best_first)[groups.ngroup()])
 
     @property
-    def best(self) -> Combination | None:
-        """The combination with the best mean score."""
-        return self.combinations[0] if self.combinations[0].score.n else None
+    def has_score(self) -> bool:
+        """Whether any job has one; if so, the first of the combinations is the best."""
+        return bool(self.figures["score"].notna().any())
 
     @property
-    def figures(self) -> tuple[str, ...]:
-        """Every figure that some job has, the score first."""
-        return tuple(dict.fromkeys(["score", *(name for job in self.jobs for name in job.figures)]))
+    def best_job(self) -> int | None:
+        """The number of the job with the best score."""
+        return int((self.sign * self.figures["score"]).idxmin()) if self.has_score else None
 
-    def of_status(self, status: str) -> list[Job]:
-        """All jobs of one status."""
-        return [job for job in self.jobs if job.status == status]
+    def members(self, combination: int) -> list[Job]:
+        """The jobs of a combination."""
+        return [self.jobs[i] for i in np.flatnonzero(self.combinations.of_job == combination)]
 
-    def _rank(self, combination: Combination) -> float:
-        return self.sign * combination.score.mean if combination.score.n else math.inf
+    def grid(self) -> pd.DataFrame | None:
+        """The combinations (R, C) of a sweep over two settings, NaN where there is none.
 
-
-def read_sweep(folder: Path) -> Sweep:
-    """Read a sweep's folder.
-
-    Raises:
-        ValueError: it holds no jobs, or one of their files is damaged.
-    """
-    jobs = [read_job(path, folder) for path in job_folders(folder)]
-    varying = varying_settings(jobs)
-    jobs.sort(key=lambda job: ([order(job.setting(key)) for key in varying], job.name))
-    return Sweep(folder, tuple(jobs), varying, *_missing(folder, jobs))
-
-
-def job_folders(folder: Path) -> list[Path]:
-    """The folders of a sweep's jobs; a value with a slash puts one deeper.
-
-    Raises:
-        ValueError: there are none, or those of several sweeps.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder: give that of a sweep, outputs/sweep/<name>/<time>")
-    if (folder / ".hydra").is_dir():
-        raise ValueError(f"{folder} is the folder of a single run: give that of a sweep, outputs/sweep/<name>/<time>")
-    sweeps = sorted(path.parent for path in folder.glob("*/**/multirun.yaml"))
-    if sweeps:
-        raise ValueError(f"{folder} holds sweeps, not jobs: give one of them, e.g. {sweeps[-1]}")
-    jobs = sorted(path.parents[1] for path in folder.glob("**/.hydra/overrides.yaml"))
-    if not jobs:
-        raise ValueError(f"no jobs in {folder}: give the folder of a sweep, outputs/sweep/<name>/<time>")
-    return jobs
-
-
-def varying_settings(jobs: Iterable[Job]) -> tuple[str, ...]:
-    """Overridden settings whose value is not the same in all jobs, in the order they were typed, the seed last."""
-    jobs = list(jobs)
-    keys = dict.fromkeys(key for job in jobs for key in job.settings)
-    varying = [key for key in keys if len({order(job.setting(key)) for job in jobs}) > 1]
-    return tuple(sorted(varying, key=lambda key: key == SEED))
-
-
-def combine(jobs: Iterable[Job], settings: Sequence[str]) -> list[Combination]:
-    """Jobs with the same values of these settings, together."""
-    groups: dict[tuple[tuple[float, str], ...], list[Job]] = {}
-    for job in jobs:
-        groups.setdefault(tuple(order(job.setting(key)) for key in settings), []).append(job)
-    return [Combination(tuple(group[0].setting(key) for key in settings), tuple(group)) for group in groups.values()]
+        Nothing for a sweep over fewer or more settings, or at random points.
+        """
+        if len(self.settings) != 2:
+            return None
+        row, column = self.settings
+        values = self.combinations.values
+        found = values.reset_index().pivot(index=row, columns=column, values="index").sort_index().sort_index(axis=1)
+        return None if found.size > 2 * len(values) else found
 
 
 def order(text: str) -> tuple[float, str]:
@@ -166,13 +132,7 @@ def order(text: str) -> tuple[float, str]:
     return (math.inf, text) if math.isnan(number) else (number, "")
 
 
-def _missing(folder: Path, jobs: Sequence[Job]) -> tuple[int, str | None]:
-    """How many jobs were never started, and the command for them and for those that have not finished."""
-    path = folder / "multirun.yaml"
-    hydra = load_yaml(path, DictConfig, "delete it").get("hydra") if path.is_file() else None
-    if not hydra:
-        return 0, None
-    there = {identity(job.overrides) for job in jobs}
-    not_started = sum(job not in there for job in planned(hydra))
-    undone = not_started or any(job.result is None or not job.result.reported for job in jobs)
-    return not_started, resume_command(hydra, folder) if undone else None
+def ordered(values: Sequence[str]) -> pd.Categorical:
+    """Values of a setting with the order of ``order``; a number is spelt as it was first."""
+    spelt = {order(value): value for value in reversed(values)}
+    return pd.Categorical([spelt[order(value)] for value in values], [spelt[key] for key in sorted(spelt)], True)

@@ -5,19 +5,19 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pacdream.report.tables import Table
+from pacdream.sweep.sentences import commands, headline, notes
 from pacdream.sweep.sweep import Sweep
 from pacdream.sweep.tables import STAR, combination_table, failed_table, unfinished_table
-from pacdream.sweep.words import commands, headline, notes
 
-_SHOWN = ("rollout/skill_area", "report/changed_f1", "val/skill", "val/changed_accuracy")
+_PREFERRED = ("rollout/skill_area", "report/changed_f1", "val/skill", "val/changed_accuracy")
 """The figures that say more than the others, of which there is room for two."""
 
 
 def print_summary(sweep: Sweep) -> None:
     """Everything but the pictures and the lesser figures."""
     console = Console(highlight=False)
-    shown = [name for name in _SHOWN if name in sweep.figures][:2]
-    _print_table(console, combination_table(sweep, shown, deviations=False))
+    figures = [name for name in _PREFERRED if name in sweep.figures][:2]
+    _print_table(console, combination_table(sweep, figures, deviations=False))
     for sentence in (headline(sweep), *notes(sweep)):
         console.print(Text(sentence))
     for table in (failed_table(sweep), unfinished_table(sweep)):

@@ -11,7 +11,6 @@ from omegaconf import OmegaConf
 from pacdream.command.logging import address_of, wandb_logger
 from pacdream.core.files import write_json
 from pacdream.sweep.sweep import Sweep
-from pacdream.sweep.tables import job_table
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +22,14 @@ def log_summary(sweep: Sweep, pictures: Sequence[Path], page: Path) -> None:
     try:
         run = logger.experiment
         write_json(sweep.folder / "wandb.json", address_of(logger))
-        columns, rows = job_table(sweep)
+        jobs = sweep.table.astype(object)
+        jobs = jobs.where(jobs.notna(), None)
         media = {f"summary/{path.stem.removeprefix('summary.')}": wandb.Image(str(path)) for path in pictures}
         content = wandb.Html(page.read_text(encoding="utf-8"), inject=False)
-        run.log({**media, "summary/jobs": wandb.Table([*columns], rows), "summary/page": content})
+        run.log({**media, "summary/jobs": wandb.Table(list(jobs), jobs.to_numpy().tolist()), "summary/page": content})
         if sweep.best_job is not None:
-            run.summary.update({"best_score": sweep.best_job.score, "best_job": sweep.best_job.name})
+            best = sweep.jobs[sweep.best_job]
+            run.summary.update({"best_score": best.score, "best_job": best.name})
     except wandb.errors.Error as error:  # the files are written, and the next summary sends them again
         log.warning("the summary was not sent to W&B: %s", " ".join(str(error).split()))
     finally:

@@ -1,12 +1,16 @@
 """What the rest of the project asks of a world model."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pacdream.types import State, WorldModelOutput
+
+Sample = Callable[[Tensor], Tensor]
+"""Logits (..., K) to codes (...), with whatever randomness the caller has bound."""
 
 
 class WorldModel(nn.Module, ABC):
@@ -21,6 +25,8 @@ class WorldModel(nn.Module, ABC):
     """K: codes lie in [0, K)."""
     num_actions: int
     """A: actions lie in [0, A)."""
+    memory: int | None
+    """Grids that a prediction can depend on, the present one included; none for all since the episode began."""
     recipe: dict[str, Any]
     """Plain numbers and strings that rebuild this module; set by ``pacdream.core.checkpoints``."""
 
@@ -58,6 +64,17 @@ class WorldModel(nn.Module, ABC):
             logits.append(output.logits)
         return WorldModelOutput(torch.stack(logits, 1))
 
+    def draw(self, output: WorldModelOutput, sample: Sample) -> Tensor:
+        """Codes (..., h, w) of the next grid, each position on its own.
+
+        A model that decodes in several passes overrides this, with what it needs in an output of its own.
+        """
+        return sample(output.logits)
+
+    def log_likelihood(self, output: WorldModelOutput, target: Tensor) -> Tensor:
+        """Log-likelihood in nats (..., h, w) of each code of ``target``; to be overridden together with ``draw``."""
+        return output.logits.float().log_softmax(-1).gather(-1, target[..., None]).squeeze(-1)
+
     def check_inputs(self, codes: Tensor, actions: Tensor) -> None:
         """Refuse codes (B, h, w) and actions (B,) of the wrong shape.
 
@@ -68,3 +85,8 @@ class WorldModel(nn.Module, ABC):
             raise ValueError(f"codes of shape {tuple(codes.shape)} do not end in the grid {self.grid_shape}")
         if codes.shape[:-2] != actions.shape:
             raise ValueError(f"codes {tuple(codes.shape)} and actions {tuple(actions.shape)} differ in batch shape")
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    """The likeliest codes (...) of logits (..., K)."""
+    return logits.argmax(-1)

@@ -15,6 +15,8 @@ class GRUWorldModel(WorldModel):
     action and positions ``0..i`` of the present grid only.
     """
 
+    memory = 1
+
     def __init__(
         self,
         grid_shape: tuple[int, int],

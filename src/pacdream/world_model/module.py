@@ -10,8 +10,8 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
 from pacdream.metric.next_codes import NextCodesMetric
-from pacdream.types import LatentBatch
-from pacdream.world_model.base import WorldModel
+from pacdream.types import HeldOutBatch, LatentBatch
+from pacdream.world_model.base import WorldModel, likeliest
 from pacdream.world_model.loss import next_codes_loss
 
 
@@ -56,13 +56,13 @@ class WorldModelModule(lightning.LightningModule):
         self.train_loss.reset()
         self.train_accuracy.reset()
 
-    def validation_step(self, batch: LatentBatch, _: int) -> None:
+    def validation_step(self, batch: HeldOutBatch, _: int) -> None:
         """Update all metrics."""
-        logits = self.model(batch.codes[:, :-1], batch.actions).logits
-        present, target = batch.codes[:, :-1], batch.codes[:, 1:]
-        self.val_loss.update(next_codes_loss(logits, target), target.numel())
-        self.val_next_codes.update(logits.argmax(-1), present, target)
-        self.val_top5.update(logits.flatten(0, -2), target.flatten())
+        output = self.model(batch.codes[:, :-1], batch.actions).after(batch.context)
+        present, target = batch.codes[:, batch.context : -1], batch.codes[:, batch.context + 1 :]
+        self.val_loss.update(-self.model.log_likelihood(output, target).mean(), target.numel())
+        self.val_next_codes.update(self.model.draw(output, likeliest), present, target, batch.copied)
+        self.val_top5.update(output.logits.flatten(0, -2), target.flatten())
 
     def on_validation_epoch_end(self) -> None:
         """Log the schema's ``val/`` names."""

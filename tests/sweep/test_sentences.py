@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pacdream.sweep.sweep import Spread, read_sweep
+from pacdream.sweep.folder import read_sweep
+from pacdream.sweep.sentences import commands, headline, notes
 from pacdream.sweep.tables import combination_table, number, short_keys, spread_text
-from pacdream.sweep.words import commands, headline, notes
 from tests.sweep.folders import finish, make_sweep, measure, small_sweep, train
 
 LR = "optimizer.lr"
@@ -83,7 +83,7 @@ def test_the_table_has_n_and_marks_one_row(tmp_path: Path) -> None:
     finish(jobs["512", "1e-3", "1"], [0.99])
     measure(jobs["256", "1e-4", "0"], 0.25)
     sweep = read_sweep(tmp_path)
-    table = combination_table(sweep, sweep.figures[1:])
+    table = combination_table(sweep, sweep.figures.columns[1:])
     assert table.header[:5] == ["", "hidden_size", "lr", "val/loss", "n"]
     assert [row[0] for row in table.rows] == ["★", "", "", ""]
     assert [row[4] for row in table.rows] == ["2", "2", "2", "1 of 2"]
@@ -99,7 +99,7 @@ def test_figures_that_only_unfinished_jobs_have_are_no_columns(tmp_path: Path) -
     train(running, [0.9])
     sweep = read_sweep(tmp_path)
     assert "val/skill" in sweep.figures
-    assert "val/skill" not in combination_table(sweep, sweep.figures).header
+    assert "val/skill" not in combination_table(sweep, sweep.figures.columns).header
 
 
 def test_keys_are_as_short_as_they_can_be() -> None:
@@ -108,5 +108,5 @@ def test_keys_are_as_short_as_they_can_be() -> None:
 
 def test_numbers_are_readable() -> None:
     assert [number(value) for value in (0.8, -12.34567, 1234.5)] == ["0.8000", "-12.3457", "1234"]
-    texts = [spread_text(Spread(0.5, std, n)) for std, n in ((0.01, 2), (math.nan, 1), (math.nan, 0))]
+    texts = [spread_text(*spread) for spread in ((0.5, 0.01), (0.5, math.nan), (math.nan, math.nan))]
     assert texts == ["0.5000 ± 0.0100", "0.5000", "–"]

@@ -1,0 +1,26 @@
+"""What a scorecard says, in sentences."""
+
+import math
+
+from pacdream.evaluation.scorecard import Scorecard
+
+
+def verdict(card: Scorecard) -> str:
+    """Whether it is better than copying, for how long, and whether it obeys the action."""
+    area, half = card.figures["open_loop/argmax/skill_area"], card.scalar("open_loop/argmax/steps_until_half_skill")
+    sentences = [
+        f"Skill over the first 15 imagined steps is {area.item:.2f} [{float(area.low):.2f}, {float(area.high):.2f}] "
+        f"(0 is copy*, 1 is {card.about['ceiling']}); it stays above one half for {half:.0f} step(s).",
+        f"One step ahead {card.scalar('one_step/accuracy'):.1%} of the codes are right "
+        f"(copy* {card.scalar('one_step_copy_star/accuracy'):.1%}), and of those that change "
+        f"{card.scalar('one_step/changed_recall'):.1%} (F1 {card.scalar('one_step/changed_f1'):.2f}, "
+        f"copy* {card.scalar('one_step_copy_star/changed_f1'):.2f}).",
+    ]
+    move = card.scalar("control/move")
+    if not math.isnan(move):
+        sentences.append(
+            f"Given a direction, the imagined player goes where the real one goes in {move:.0%} of the cases; one that "
+            f"ignores the action would in {card.scalar('control/move_chance'):.0%}, the tokenizer alone in "
+            f"{card.scalar('control/move_tokenizer'):.0%}."
+        )
+    return " ".join(sentences)

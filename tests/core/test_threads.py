@@ -1,0 +1,43 @@
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from pacdream.core.threads import SWITCH
+
+CODE = """
+import json, os, resource, sys
+import pacdream
+assert "torch" not in sys.modules
+import torch
+for turn in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.empty(5_000_000).fill_(1)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(json.dumps({"waits": os.environ.get("OMP_WAIT_POLICY"), "faults": faults}))
+"""
+
+
+def started(**environment: str) -> dict[str, object]:
+    """What a new process finds, begun with these variables."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "OMP_WAIT", "KMP_", "PACDREAM_"))}
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, check=True)
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def test_waiting_threads_sleep_unless_the_user_has_said_otherwise() -> None:
+    assert started()["waits"] == "PASSIVE"
+    assert started(OMP_WAIT_POLICY="ACTIVE")["waits"] == "ACTIVE"
+    assert started(**{SWITCH: "off"})["waits"] is None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_memory_that_was_freed_is_not_asked_for_again_page_by_page() -> None:
+    kept, given_back = (int(str(started(**env)["faults"])) for env in ({}, {SWITCH: "off"}))
+    assert kept < given_back / 10
