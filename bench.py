@@ -4,19 +4,21 @@ import logging
 from pathlib import Path
 
 import hydra
-import torch
 from omegaconf import DictConfig
 
 from pacdream.benchmark.encoding import bench_encoding
-from pacdream.benchmark.machine import matrix_gflops
+from pacdream.benchmark.machine import matrix_gflops, prepare
 from pacdream.benchmark.precision import bench_attention, bench_networks
 from pacdream.benchmark.recording import bench_recording
 from pacdream.benchmark.rollouts import bench_rollouts
 from pacdream.benchmark.start import bench_environment, bench_start
 from pacdream.benchmark.training import bench_loading, bench_scale, bench_training
 from pacdream.benchmark.windows import world_model_facts
+from pacdream.command.arguments import prepare_arguments
 from pacdream.command.entry_point import entry_point
 from pacdream.command.provenance import provenance
+from pacdream.command.schemas import BenchSettings
+from pacdream.core.check_settings import check_settings
 from pacdream.core.files import write_json
 
 log = logging.getLogger(__name__)
@@ -25,13 +27,13 @@ log = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path="conf", config_name="bench")
 @entry_point
 def main(config: DictConfig) -> None:
-    """Measure one thing after the other, from the recording to the dreams."""
-    torch.manual_seed(0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Measure one thing after the other, from the recording to the rollouts."""
+    check_settings(config, BenchSettings)
+    device = prepare()
     facts = world_model_facts(config)
     results = {
         "machine/float32_gflops": matrix_gflops(device),
-        "machine/bf16_gflops": matrix_gflops(device, torch.bfloat16),
+        "machine/bf16_gflops": matrix_gflops(device, "bfloat16"),
     }
     results |= bench_start(config)
     results |= bench_environment(config)
@@ -49,4 +51,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    prepare_arguments()
     main()

@@ -5,6 +5,7 @@ import logging
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from pacdream.command.arguments import prepare_arguments
 from pacdream.command.entry_point import entry_point
 from pacdream.core.instantiate import build
 
@@ -22,4 +23,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    prepare_arguments()
     main()

@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.command.arguments import take_literally
+from pacdream.command.arguments import prepare_arguments
 from pacdream.command.entry_point import entry_point
 
 
@@ -17,5 +17,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    take_literally("run", "checkpoint", "episodes")
+    prepare_arguments("run", "checkpoint", "episodes")
     main()

@@ -3,8 +3,9 @@
 import hydra
 from omegaconf import DictConfig
 
-from pacdream.command.arguments import go_on_with_run, take_literally
+from pacdream.command.arguments import prepare_arguments
 from pacdream.command.entry_point import entry_point
+from pacdream.command.resume import expand_resume
 from pacdream.sweep.callback import summary_at_end
 
 
@@ -18,7 +19,7 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    take_literally("resume", "sweep.resume")
-    go_on_with_run()
+    prepare_arguments("resume", "sweep.resume")
+    expand_resume()
     with summary_at_end():
         main()

@@ -1,87 +1,50 @@
 import sys
-from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from pacdream.command.arguments import go_on_with_run, take_literally, with_own_overrides
+from pacdream.command.arguments import null_group, prepare_arguments, quote_paths
+from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("path", ["outputs/a b", "sweep/0_lr=1e-3,h=5", "it's", "back\\slash", "a,b", "${x}"])
-def test_paths_on_the_command_line_are_taken_literally(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", f"run={path}", "horizon=3"])
-    take_literally("run")
-    assert sys.argv[2] == "horizon=3"
-    override = OverridesParser.create().parse_override(sys.argv[1])
-    assert override.value() == path
+def value_of(argument: str) -> object:
+    return OverridesParser.create().parse_override(argument).value()
 
 
-@pytest.mark.parametrize("argument", ["run=null", "run=", "run=[a,b]", "run='a'", "other=a,b", "-m"])
-def test_what_is_no_plain_path_stays_as_it_is(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", argument])
-    take_literally("run")
-    assert sys.argv[1] == argument
+@pytest.mark.parametrize("path", ["outputs/a b", "sweep/0_lr=1e-3,h=5", "it's", "i'm", "back\\slash", "a,b", "${x}"])
+def test_paths_are_taken_as_they_are_typed(path: str) -> None:
+    _, argument, other = quote_paths(["evaluate.py", f"run={path}", "horizon=3"], "run")
+    assert value_of(argument) == path
+    assert other == "horizon=3"
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """The folder of a run whose name holds what Hydra reads as its own."""
-    folder = tmp_path / "optimizer.lr=1e-3,seed=1"
-    (folder / ".hydra").mkdir(parents=True)
-    return folder
+@pytest.mark.parametrize("argument", ["run=null", "run=", "run='a'", 'run="a,b"', "other=a,b", "-m"])
+def test_what_is_no_plain_path_stays_as_it_is(argument: str) -> None:
+    assert quote_paths(["evaluate.py", argument], "run") == ["evaluate.py", argument]
 
 
-def overrides(run: Path, *lines: str) -> None:
-    (run / ".hydra" / "overrides.yaml").write_text("".join(f"- {line}\n" for line in lines))
+@pytest.mark.parametrize(
+    ("typed", "paths"),
+    [
+        ("[a,b]", ["a", "b"]),
+        ("[sweep/0_lr=1e-3, sweep/1_lr=3e-4]", ["sweep/0_lr=1e-3", "sweep/1_lr=3e-4"]),
+        ("['a=1,b=2','c']", ["a=1,b=2", "c"]),
+        ('["a=1,b=2","a=1,b=3"]', ["a=1,b=2", "a=1,b=3"]),
+    ],
+)
+def test_a_list_of_paths_may_hold_the_folders_of_a_sweep(typed: str, paths: list[str]) -> None:
+    assert value_of(quote_paths(["evaluate.py", f"compare={typed}"], "compare")[1]) == paths
 
 
-def expanded(run: Path, *given: str) -> list[str]:
-    return with_own_overrides(["train.py", *given, f"resume={run}"])[1:]
+@pytest.mark.parametrize("argument", ["logger=null", "debug=null", "policy@recording.policy=null"])
+def test_a_group_that_is_chosen_to_be_nothing_is_one_line(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), argument])
+    with pytest.raises(SystemExit, match=rf"^train\.py: {argument} chooses nothing: .* one of \w+, \w+"):
+        prepare_arguments()
 
 
-def test_a_run_goes_on_with_its_own_overrides_in_its_own_folder(run: Path) -> None:
-    overrides(run, "experiment=gru_baseline", "seed=1")
-    *own, resume, folder = expanded(run)
-    assert own == ["experiment=gru_baseline", "seed=1"]
-    parse = OverridesParser.create().parse_override
-    assert (parse(resume).value(), parse(folder).value()) == (str(run), str(run))
-    assert parse(folder).key_or_group == "hydra.run.dir"
-
-
-def test_what_is_given_replaces_what_the_run_had(run: Path) -> None:
-    overrides(run, "experiment=gru_baseline", "+trainer.limit_train_batches=2", "seed=1")
-    assert expanded(run, "+trainer.limit_train_batches=3", "seed=2")[:3] == [
-        "experiment=gru_baseline", "+trainer.limit_train_batches=3", "seed=2",
-    ]  # fmt: skip
-
-
-def test_a_job_of_a_sweep_goes_on_alone(run: Path) -> None:
-    overrides(run, "sweep=hidden_size_x_lr", "launcher=joblib", "sweep.resume=outputs/sweep/x", "optimizer.lr=1e-3")
-    assert expanded(run)[:3] == ["sweep=hidden_size_x_lr", "optimizer.lr=1e-3", "hydra.mode=RUN"]
-
-
-def test_going_on_twice_is_going_on_once(run: Path) -> None:
-    overrides(run, "experiment=gru_baseline")
-    once = ["train.py", *expanded(run)]
-    assert with_own_overrides(once) == once
-
-
-@pytest.mark.parametrize("argument", ["resume=null", "resume=", "resume=some/last.ckpt", "seed=3"])
-def test_other_command_lines_stay_as_they_are(argument: str) -> None:
-    assert with_own_overrides(["train.py", argument]) == ["train.py", argument]
-
-
-@pytest.mark.parametrize("arguments", [["resume=nowhere/at/all"], ["-m", "resume=."], ["resume=."]])
-def test_what_is_no_run_ends_in_one_line(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    with pytest.raises(SystemExit) as exit_:
-        go_on_with_run()
-    assert str(exit_.value).startswith("train.py: resume=")
-    assert "\n" not in str(exit_.value)
-
-
-def test_a_sweep_is_told_how_to_go_on(tmp_path: Path) -> None:
-    (tmp_path / "multirun.yaml").touch()
-    with pytest.raises(ValueError, match=r"is a sweep: .* that began it and sweep\.resume="):
-        with_own_overrides(["train.py", f"resume={tmp_path}"])
+@pytest.mark.parametrize(
+    "argument", ["resume=null", "hydra/sweeper=null", "callback.early_stopping=null", "logger=csv", "-m"]
+)
+def test_settings_may_be_null(argument: str) -> None:
+    assert null_group([str(ROOT / "train.py"), argument]) is None

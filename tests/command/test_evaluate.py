@@ -1,4 +1,6 @@
+import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -6,7 +8,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from pacdream.command.evaluate import split_paths
+from pacdream.command.arguments import quote_paths
 from pacdream.core.checkpoints import build_model, save_model
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.scorecard import read_scorecard
@@ -131,21 +133,28 @@ def test_a_tokenizers_run_is_measured_on_other_episodes_too(vqvae_run: Path, els
     assert (here / "report" / "tokenizer.json").is_file()
 
 
-@pytest.mark.parametrize("style", ["[{},{}]", "'{},{}'"])
-def test_runs_are_compared(gru_run: Path, copied: Path, tmp_path: Path, style: str) -> None:
-    here = evaluated(tmp_path / "here", "compare=" + style.format(gru_run, copied))
+@pytest.fixture
+def sweep_jobs(gru_run: Path, tmp_path: Path) -> list[Path]:
+    """Runs in folders that are named as a sweep names them."""
+    folder = tmp_path / "sweep"
+    return [shutil.copytree(gru_run, folder / f"optimizer.lr=1e-3,seed={seed}") for seed in (0, 1)]
+
+
+def test_runs_are_compared(sweep_jobs: list[Path], tmp_path: Path) -> None:
+    typed = "compare=[" + ",".join(f'"{job}"' for job in sweep_jobs) + "]"
+    here = evaluated(tmp_path / "here", *quote_paths(["evaluate.py", typed], "compare")[1:])
     assert {"compare.csv", "compare.png", "compare.html"} < {path.name for path in here.iterdir()}
-    text = (here / "compare.csv").read_text()
-    assert "now,one_step/accuracy" in text
-    assert "copy,one_step/accuracy" in text
+    with (here / "compare.csv").open() as file:
+        named = {row["run"] for row in csv.DictReader(file)}
+    assert named == {job.name for job in sweep_jobs}
 
 
-def test_paths_that_hold_commas_themselves_are_told_apart(tmp_path: Path) -> None:
-    runs = [tmp_path / name for name in ("0_lr=0.1,hidden=2", "1", "hidden=2")]
-    for run in runs:
-        run.mkdir()
-    for chosen in ([runs[0], runs[1]], [runs[1], runs[0]], [runs[0], runs[2], runs[0]], [tmp_path / "no", runs[1]]):
-        assert split_paths(",".join(map(str, chosen))) == chosen
+@pytest.mark.parametrize("typed", ["[{0},{1}]", "{0},{1}", "nowhere", "[nowhere]"])
+def test_runs_that_are_not_there_are_one_line_with_the_way_out(
+    sweep_jobs: list[Path], tmp_path: Path, typed: str
+) -> None:
+    argument = quote_paths(["evaluate.py", "compare=" + typed.format(*sweep_jobs)], "compare")[1]
+    assert re.match(r"compare: there is no .*several runs are a list, in quotes", refusal(tmp_path / "here", argument))
 
 
 def test_the_runs_of_a_sweep_are_compared(copied: Path, tmp_path: Path) -> None:
@@ -168,21 +177,23 @@ def test_an_empty_folder_is_refused(tmp_path: Path, kind: str) -> None:
     )
 
 
-def test_a_run_that_was_trained_without_a_report_is_refused(copied: Path, tmp_path: Path) -> None:
-    choose(copied, None)
-    assert "was trained without a report" in refusal(tmp_path / "here", f"run={copied}")
+@pytest.mark.parametrize("kind", ["world_model", "tokenizer"])
+def test_a_run_that_was_trained_without_a_report_is_measured(
+    gru_run: Path, vqvae_run: Path, tmp_path: Path, kind: str
+) -> None:
+    run = shutil.copytree(gru_run if kind == "world_model" else vqvae_run, tmp_path / "a" / "b" / "run")
+    choices = OmegaConf.load(run / ".hydra" / "hydra.yaml")
+    choices.hydra.runtime.choices.report = "none"
+    OmegaConf.save(choices, run / ".hydra" / "hydra.yaml")
+    shutil.rmtree(run / "report")
+    evaluated(tmp_path / "here", f"run={run}", *([] if kind == "tokenizer" else NOTED))
+    assert (run / "report" / ("noted.json" if kind == "world_model" else "tokenizer.json")).is_file()
 
 
-def test_a_report_that_is_not_known_here_is_refused(copied: Path, tmp_path: Path) -> None:
-    choose(copied, "horoscope")
-    assert "trained with report=horoscope" in refusal(tmp_path / "here", f"run={copied}")
-
-
-def choose(run: Path, report: str | None) -> None:
-    """Change which report a run says it was trained with."""
-    config = OmegaConf.load(run / ".hydra" / "hydra.yaml")
-    config.hydra.runtime.choices.report = report
-    OmegaConf.save(config, run / ".hydra" / "hydra.yaml")
+def test_a_bare_tokenizer_is_one_line(vqvae_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    bare = shutil.copy(vqvae_run / "checkpoints" / "best.ckpt", tmp_path / "mine" / "mine.ckpt")
+    assert "is a tokenizer outside the folder of its run" in refusal(tmp_path / "here", f"run={bare}")
 
 
 def test_a_checkpoint_of_a_game_with_other_actions_is_refused(

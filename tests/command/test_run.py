@@ -16,6 +16,7 @@ from pacdream.core.checkpoint_io import SealedCheckpointIO, read_checkpoint
 from pacdream.core.checkpoints import load_model, save_model, weights_sha256
 from pacdream.data.episode_store import read_manifest, write_manifest
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.data.split import split_episodes
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
 from tests.conftest import compose_config
@@ -69,7 +70,7 @@ def change(run: Path, **changes: Any) -> None:
     path = run / ".hydra" / "config.yaml"
     config = OmegaConf.load(path)
     for key, value in changes.items():
-        OmegaConf.update(config, key.replace("__", "."), str(value))
+        OmegaConf.update(config, key.replace("__", "."), str(value) if isinstance(value, Path) else value)
     OmegaConf.save(config, path)
 
 
@@ -98,7 +99,7 @@ def refusal(path: Path, **also: Any) -> str:
 
 
 def data_refusal(run: Run, *episodes: str) -> str:
-    with pytest.raises(ValueError, match=r"trained (with|behind) ") as error:
+    with pytest.raises(ValueError, match=r"trained (with|behind|on)") as error:
         run.data(*episodes)
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -107,7 +108,7 @@ def data_refusal(run: Run, *episodes: str) -> str:
 def test_a_folder_opens_at_its_best_checkpoint(trained: Path) -> None:
     run = open_run(trained)
     assert (run.folder, run.checkpoint, run.bare) == (trained, trained / "checkpoints" / "best.ckpt", False)
-    assert (run.name, run.config.name, run.report) == ("gru_baseline/now", "gru_baseline", "world_model")
+    assert (run.name, run.config.name, run.kind) == ("gru_baseline/now", "gru_baseline", "world_model")
     assert run.global_step == 2
 
 
@@ -155,7 +156,7 @@ def test_the_newest_finished_run_of_several_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_bare_checkpoint_is_taken_for_a_world_model(bare: Run) -> None:
-    assert (bare.bare, bare.report, bare.folder) == (True, "world_model", bare.checkpoint.parent)
+    assert (bare.bare, bare.kind, bare.folder) == (True, "world_model", bare.checkpoint.parent)
     assert bare.model().codebook_size == 16
     assert bare.global_step == 2
 
@@ -293,6 +294,95 @@ def test_a_bare_checkpoint_is_not_measured_on_all_that_it_says_it_was_trained_on
     assert split == latents.split
 
 
+@pytest.fixture
+def extended(episodes: Path, other_episodes: Path, tmp_path: Path) -> Path:
+    """The run's own episodes and one more, which changes the draw of those that are held out."""
+    folder = shutil.copytree(episodes, tmp_path / "extended")
+    entry = replace(read_manifest(other_episodes).episodes[0], file="episode_000099.h5")
+    shutil.copy(other_episodes / "episode_000000.h5", folder / entry.file)
+    write_manifest(folder, read_manifest(folder).with_entry(entry))
+    return Path(folder)
+
+
+def rewritten(checkpoint: Path, path: Path, *without: str) -> Path:
+    """A checkpoint as an older version wrote it."""
+    content = read_checkpoint(checkpoint)
+    SealedCheckpointIO().save_checkpoint({k: v for k, v in content.items() if k not in without}, path)
+    return path
+
+
+def other_split_seed(latents: LatentDataModule) -> int:
+    """A seed that holds out an episode that ``latents`` trains on."""
+    count = len(latents.split.train) + len(latents.split.val)
+    return next(seed for seed in range(99) if split_episodes(count, 0.2, seed) != latents.split)
+
+
+def test_a_checkpoint_knows_every_episode_it_was_trained_on(trained: Path, latents: LatentDataModule) -> None:
+    entries = read_manifest(latents.folder).episodes
+    origin = open_run(trained).origin
+    assert origin.identities == latents.identities()
+    assert origin.train == tuple(entries[number].sha256 for number in latents.split.train)
+    assert origin.val == tuple(entries[number].sha256 for number in latents.split.val)
+
+
+def test_a_run_is_not_measured_on_its_own_episodes_and_more(trained: Path, extended: Path) -> None:
+    assert "of the episodes in" in data_refusal(open_run(trained), str(extended))
+
+
+def test_a_bare_checkpoint_is_not_measured_on_its_own_episodes_and_more(
+    bare: Run, extended: Path, tokenizer_path: Path, tmp_path: Path
+) -> None:
+    run = open_run(bare.checkpoint, default=settings(extended, tokenizer_path, tmp_path))
+    assert "4 of the episodes in" in data_refusal(run)
+
+
+def test_an_older_bare_checkpoint_is_not_measured_on_more_episodes_either(
+    bare: Run, extended: Path, tokenizer_path: Path, tmp_path: Path
+) -> None:
+    old = rewritten(bare.checkpoint, tmp_path / "old.ckpt", "split")
+    run = open_run(old, default=settings(extended, tokenizer_path, tmp_path))
+    assert "does not say which" in data_refusal(run)
+
+
+def test_an_older_bare_checkpoint_is_measured_on_its_own_episodes(
+    bare: Run, latents: LatentDataModule, tokenizer_path: Path, tmp_path: Path
+) -> None:
+    old = rewritten(bare.checkpoint, tmp_path / "old.ckpt", "split")
+    assert open_run(old, default=settings(latents.folder, tokenizer_path, tmp_path)).data().split == latents.split
+
+
+def test_what_an_older_run_was_trained_on_is_found_in_its_own_episodes(
+    copied: Path, extended: Path, latents: LatentDataModule
+) -> None:
+    rewritten(copied / "checkpoints" / "best.ckpt", copied / "checkpoints" / "best.ckpt", "split", "made_from")
+    assert open_run(copied).data().split == latents.split
+    assert "of the episodes in" in data_refusal(open_run(copied), str(extended))
+
+
+def test_weights_that_do_not_say_what_they_were_trained_on_are_measured_with_a_warning(
+    bare: Run, latents: LatentDataModule, tokenizer_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_model(tmp_path / "mine.safetensors", bare.model())
+    run = open_run(tmp_path / "mine.safetensors", default=settings(latents.folder, tokenizer_path, tmp_path))
+    assert run.data().split == latents.split
+    assert "does not say which episodes it was trained on" in caplog.text
+
+
+def test_another_split_of_its_own_episodes_is_refused(copied: Path, latents: LatentDataModule) -> None:
+    change(copied, data__split_seed=other_split_seed(latents))
+    assert "1 of the episodes in" in data_refusal(open_run(copied))
+
+
+def test_a_machine_without_the_accelerator_that_torch_was_compiled_for_measures_on_its_cpu(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled_for_cuda(check_available: bool = False) -> torch.device | None:
+        return None if check_available else torch.device("cuda")
+
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", compiled_for_cuda)
+    assert open_run(trained).data().codes.device.type == "cpu"
+
+
 def test_no_episodes_elsewhere_are_refused(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"no episodes in {tmp_path}"):
         open_run(trained).data(str(tmp_path))
@@ -321,14 +411,6 @@ def test_a_run_near_the_root_is_opened(tmp_path: Path, monkeypatch: pytest.Monke
     fake_run(tmp_path / "run", finished=1.0)
     monkeypatch.setattr(Path, "resolve", lambda path: Path("/run") if path.name == "run" else path)
     assert open_run(tmp_path / "run").folder == tmp_path / "run"
-
-
-@pytest.mark.parametrize(("choice", "report"), [("tokenizer", "tokenizer"), (None, None), ("null", None)])
-def test_the_report_is_the_one_it_was_trained_with(tmp_path: Path, choice: str | None, report: str | None) -> None:
-    run = fake_run(tmp_path / "a" / "b" / "run", finished=1.0)
-    runtime = {"cwd": str(tmp_path), "choices": {"report": choice}}
-    OmegaConf.save({"hydra": {"runtime": runtime}}, run / ".hydra" / "hydra.yaml")
-    assert open_run(run).report == report
 
 
 def test_a_run_that_was_not_logged_online_is_not_logged_now(trained: Path) -> None:

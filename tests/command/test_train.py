@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pacdream.command.folder import read_result
+from pacdream.command.result import read_result
 from pacdream.command.train import train
 from pacdream.core.checkpoint_io import read_checkpoint
 from tests.conftest import ROOT, compose_config
@@ -86,3 +87,37 @@ def test_two_processes_train_as_one_with_twice_the_batch(small: list[str], tmp_p
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_another_split_is_refused_when_a_run_goes_on(small: list[str], tmp_path: Path) -> None:
+    run(tmp_path / "run", small)
+    with pytest.raises(ValueError, match=r"has held out other episodes \(data\.split_seed: 0 -> 3\)"):
+        run(tmp_path / "run", [*small, f"resume={tmp_path / 'run'}", "data.split_seed=3", "trainer.max_steps=4"])
+
+
+@pytest.mark.parametrize("changed", ["data.split_seed=3", "data.val_fraction=0.6"])
+def test_another_split_is_refused_when_a_checkpoint_is_gone_on_from(
+    small: list[str], tmp_path: Path, changed: str
+) -> None:
+    run(tmp_path / "old", small)
+    last = shutil.copy(tmp_path / "old" / "checkpoints" / "last.ckpt", tmp_path / "mine.ckpt")
+    with pytest.raises(ValueError, match=r"was trained on \d of the episodes that are held out here"):
+        run(tmp_path / "new", [*small, f"resume={last}", changed, "trainer.max_steps=4"])
+
+
+def test_a_bare_checkpoint_in_this_folder_is_gone_on_from(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "old", small)
+    monkeypatch.chdir(tmp_path / "old" / "checkpoints")
+    run(tmp_path / "new", [*small, "resume=last.ckpt", "trainer.max_steps=3"])
+    result = read_result(tmp_path / "new")
+    assert result is not None
+    assert result.step == 3
+
+
+def test_a_report_that_cannot_be_is_refused_before_training(small: list[str], tmp_path: Path) -> None:
+    small = [override for override in small if override != "report=none"]
+    with pytest.raises(ValueError, match=r"horizon=0 must be"):
+        run(tmp_path / "run", [*small, "report=world_model", "report.horizon=0"])
+    assert not (tmp_path / "run" / "checkpoints").exists()

@@ -103,7 +103,7 @@ MOVED = {
     "pacdream.evaluation.report.WorldModelReport": "pacdream.report.world_model.WorldModelReport",
     "pacdream.evaluation.tokenizer_report.TokenizerReport": "pacdream.report.tokenizer.TokenizerReport",
     "pacdream.runtime.checkpoint_io.SealedCheckpointIO": "pacdream.core.checkpoint_io.SealedCheckpointIO",
-    "pacdream.runtime.logging.CSVLogger": "pacdream.command.logging.CSVLogger",
+    "pacdream.runtime.logging.CSVLogger": "pacdream.core.csv_logger.CSVLogger",
     "pacdream.runtime.logging.wandb_logger": "pacdream.command.logging.wandb_logger",
 }
 

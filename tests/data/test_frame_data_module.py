@@ -31,6 +31,7 @@ def set_up(folder, **changes):
         "max_val_frames": 1000,
         "split_seed": 0,
         "seed": 0,
+        "limit": None,
     }
     data = FrameDataModule(str(folder), ELSEWHERE, **settings | changes)
     data.setup("fit")
@@ -99,8 +100,16 @@ def test_limited_validation_is_spread_from_the_first_frame_to_the_last(folder):
     assert torch.equal(windows[-1, 1], data.val_frames.frames[-1])
 
 
+@pytest.mark.parametrize(("limit", "windows"), [(1, 1), (5, 5), (1000, 17)])
+def test_limited_training_sees_the_same_few_windows_in_every_epoch(folder, limit, windows):
+    data = set_up(folder, limit=limit)
+    epochs = [torch.cat(list(data.train_dataloader())).unique(dim=0) for _ in range(2)]
+    assert sum(map(len, data.train_dataloader())) == windows
+    assert torch.equal(*epochs)
+
+
 def test_facts_count_every_pixel_of_every_colour(folder):
-    facts = FrameDataModule(str(folder), ELSEWHERE, 4, 4, 2, 0.2, 10, 0, 0).facts()
+    facts = FrameDataModule(str(folder), ELSEWHERE, 4, 4, 2, 0.2, 10, 0, 0, None).facts()
     frames = load_frames(folder, read_manifest(folder), range(5)).frames
     assert facts["colour_counts"] == {str(int(i)): int((frames == i).sum()) for i in frames.unique()}
     assert facts["frame_shape"] == [64, 64]

@@ -104,12 +104,6 @@ def test_context_longer_than_every_episode_is_refused(folder, cache):
         set_up(folder, cache, context_length=50)
 
 
-@pytest.mark.parametrize("context_length", [0, -1])
-def test_context_below_one_step_is_refused(folder, cache, context_length):
-    with pytest.raises(ValueError, match=f"context_length={context_length} must be at least 1"):
-        latent_data(folder, CounterTokenizer(), cache, context_length=context_length)
-
-
 def test_folder_without_episodes_is_named(cache, tmp_path):
     with pytest.raises(ValueError, match=f"no episodes in {tmp_path}/nothing"):
         latent_data(tmp_path / "nothing", CounterTokenizer(), cache).prepare_data()

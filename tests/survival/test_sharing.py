@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from pacdream.command.folder import alone_in
+from pacdream.command.lock import folder_lock
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest
 from pacdream.data.latent_cache import cache_path, identity_of, open_or_encode
 from pacdream.data.latent_data_module import LatentDataModule
@@ -108,7 +108,7 @@ def killed(work: Callable[..., None], *args: Any) -> int:
 
 def test_a_folder_is_free_when_who_trained_in_it_is_killed(tmp_path: Path) -> None:
     killed(stuck_in, tmp_path)
-    with alone_in(tmp_path):
+    with folder_lock(tmp_path):
         assert (tmp_path / ".lock").is_file()
 
 

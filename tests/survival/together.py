@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from pacdream.command.folder import alone_in
+from pacdream.command.lock import folder_lock
 from pacdream.core.checkpoints import load_model
 from pacdream.data import latent_cache, recording
 from pacdream.data.episode_store import read_manifest
@@ -137,14 +137,14 @@ def record(crowd: Crowd, wanted: Recording) -> str:
 
 def hold(crowd: Crowd, folder: Path, seconds: float = 1.0) -> int:
     """Stay alone in the folder of a run for a while; returns the id of this process."""
-    with alone_in(folder):
+    with folder_lock(folder):
         time.sleep(seconds)
         return os.getpid()
 
 
 def stuck_in(begun: Any, folder: Path) -> None:
     """Take the folder of a run and never give it back."""
-    with alone_in(folder):
+    with folder_lock(folder):
         begun.set()
         time.sleep(600)
 

@@ -119,7 +119,7 @@ def test_the_best_validation_has_a_number(folder: Path, mode: str, best: float) 
 
 
 def test_a_result_is_what_training_writes(folder: Path) -> None:
-    from pacdream.command.folder import Result
+    from pacdream.command.result import Result
 
     Result(0.5, "val/accuracy", 70, 2, True).write(folder)
     assert json.loads((folder / "result.json").read_text())["step"] == 70

@@ -5,9 +5,15 @@ import torch
 from pacdream.evaluation.cost import timed
 
 
-def matrix_gflops(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+def prepare() -> torch.device:
+    """Seed torch, and choose the device that is measured."""
+    torch.manual_seed(0)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def matrix_gflops(device: torch.device, dtype: str = "float32") -> float:
     """What a large matrix product reaches here."""
-    a = torch.randn(2048, 2048, device=device).to(dtype)
+    a = torch.randn(2048, 2048, device=device).to(getattr(torch, dtype))
     seconds = min(timed(lambda: a @ a, device) for _ in range(5))
     return 2 * len(a) ** 3 / seconds / 1e9
 

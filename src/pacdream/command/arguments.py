@@ -1,66 +1,46 @@
-"""What a command line means before Hydra reads it."""
+"""The command line before Hydra reads it."""
 
 import sys
 from pathlib import Path
 
-from omegaconf import ListConfig, OmegaConf
 
-from pacdream.core.files import reading
-from pacdream.core.resolvers import writable
+def prepare_arguments(*paths: str) -> None:
+    """Let these arguments be paths as they are typed; end with one line where Hydra would with a traceback."""
+    sys.argv = quote_paths(sys.argv, *paths)
+    if problem := null_group(sys.argv):
+        sys.exit(f"{Path(sys.argv[0]).name}: {problem}")
 
 
-def take_literally(*keys: str) -> None:
-    """Quote the values of these arguments, which are paths.
+def quote_paths(argv: list[str], *keys: str) -> list[str]:
+    """Quote the values of these arguments, which are paths or lists of paths.
 
     Hydra reads ``,`` and ``=`` in a value as its own, and the folders of a sweep are named by overrides full of both.
+    In a list ``[a,b]`` only what the user has quoted may hold a comma.
     """
-    for i, argument in enumerate(sys.argv):
-        key, equals, value = argument.partition("=")
-        if equals and key in keys and value and value[0] not in "[\"'" and value != "null":
-            sys.argv[i] = f"{key}={_quoted(value)}"
+    return [_quote_path(argument, keys) for argument in argv]
 
 
-def go_on_with_run() -> None:
-    """Let ``resume=<folder of a run>`` go on in that folder, with the run's own settings; ends with one line if not."""
-    try:
-        sys.argv = with_own_overrides(sys.argv)
-    except ValueError as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+def _quote_path(argument: str, keys: tuple[str, ...]) -> str:
+    key, _, value = argument.partition("=")
+    if key not in keys or value in ("", "null") or value[0] in "\"'":
+        return argument
+    if value[0] == "[" and value[-1] == "]":
+        bare = not {*value} & {'"', "'"}
+        return f"{key}=[{','.join(quoted(path.strip()) for path in value[1:-1].split(','))}]" if bare else argument
+    return f"{key}={quoted(value)}"
 
 
-def with_own_overrides(argv: list[str]) -> list[str]:
-    """``resume=<folder of a run>`` as Hydra understands it: the run's own overrides, then those given, in its folder.
-
-    Raises:
-        ValueError: it is not the folder of a run.
-    """
-    value = next((a.removeprefix("resume=").strip("'\"") for a in argv if a.startswith("resume=")), "")
-    folder, in_folder = Path(value), f"hydra.run.dir={_quoted(value)}"
-    if not value or value == "null" or not (folder.is_dir() or not folder.suffix) or in_folder in argv:
-        return argv  # a checkpoint, to go on from in a new folder; or Lightning has started this process from another
-    own = folder / ".hydra" / "overrides.yaml"
-    if {"-m", "--multirun"} & {*argv}:
-        raise ValueError("resume= goes on with one run; a sweep goes on with sweep.resume=<its folder>")
-    if (folder / "multirun.yaml").is_file():
-        raise ValueError(f"resume={value} is a sweep: go on with the command that began it and sweep.resume={value}")
-    if not own.is_file():
-        raise ValueError(f"resume={value} is neither the folder of a run (there is no {own}) nor a checkpoint")
-    given = [argument for argument in argv[1:] if not argument.startswith("resume=")]
-    replaced = {_key(argument) for argument in given} | {"resume", "sweep.resume", "launcher"}
-    with reading(own, "restore it from a copy"):
-        began = OmegaConf.load(own)
-        if not isinstance(began, ListConfig):
-            raise ValueError("it is no list")
-    stored = [str(override) for override in began if _key(str(override)) not in replaced]
-    writable(value)
-    single = ["hydra.mode=RUN"] if any(_key(override) == "sweep" for override in stored) else []
-    return [argv[0], *stored, *single, *given, f"resume={_quoted(value)}", in_folder]
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
-
-
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """As Hydra takes it literally."""
     escaped = value.replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def null_group(argv: list[str]) -> str | None:
+    """What is wrong with an argument such as ``logger=null``, which chooses nothing where one of several is needed."""
+    for argument in argv[1:]:
+        group = argument.removesuffix("=null").partition("@")[0]
+        options = sorted(path.stem for path in (Path(argv[0]).parent / "conf" / group).glob("*.yaml"))
+        if argument.endswith("=null") and options:
+            return f"{argument} chooses nothing: leave it out, or choose one of {', '.join(options)}"
+    return None

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue
 
 import pacdream.core.resolvers  # noqa: F401 - the configuration calls them
 
@@ -34,12 +35,12 @@ def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictCon
         logging.raiseExceptions = False  # on a full disk the log file ends, and the terminal still says why
         try:
             return main(config)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MissingMandatoryValue) as error:
             hydra = HydraConfig.get() if HydraConfig.initialized() else None
             if hydra is not None and hydra.mode == RunMode.MULTIRUN:
                 log.error(error)  # Hydra itself tells only the first of a sweep's errors, and only at the end
             command = hydra.job.name if hydra is not None else Path(sys.argv[0]).stem
-            raise CompactHydraException(f"{command}.py: {error}") from error
+            raise CompactHydraException(f"{command}.py: {' '.join(str(error).split())}") from error
         except (KeyboardInterrupt, SystemExit) as stop:
             # Lightning turns Ctrl-C into an exit of its own.
             if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):

@@ -9,6 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from pacdream.command.run import Run, open_run
+from pacdream.command.schemas import EvaluateSettings
+from pacdream.core.check_settings import check_settings
 from pacdream.core.instantiate import build
 from pacdream.report.compare import compare, find_runs
 
@@ -19,14 +21,14 @@ def evaluate(config: DictConfig) -> None:
     """Write the report of ``config.run`` anew, or compare the runs of ``config.compare``.
 
     Raises:
-        ValueError: not a run, or one without checkpoint or report, or its data are not there any more.
+        ValueError: not a run, or one without checkpoint, or its data are not there any more.
     """
+    check_settings(config, EvaluateSettings)
     here = Path(HydraConfig.get().runtime.output_dir)
     if (config.run is None) == (config.compare is None):
-        raise ValueError("say what to measure: run=<folder of a run or checkpoint>, or compare=<run>,<run>,…")
+        raise ValueError("say what to measure: run=<folder of a run or checkpoint>, or compare=[<run>,<run>]")
     if config.compare is not None:
-        paths = split_paths(config.compare) if isinstance(config.compare, str) else map(Path, config.compare)
-        compare(find_runs(list(paths)), here)
+        compare(find_runs(_compared([config.compare] if isinstance(config.compare, str) else config.compare)), here)
         log.info("comparison: %s", here / "compare.html")
         return
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
@@ -43,24 +45,21 @@ def evaluate(config: DictConfig) -> None:
     log.info("report: %s", folder / "report")
 
 
-def split_paths(text: str) -> list[Path]:
-    """Paths separated by commas, some of which may hold commas themselves: the longest that exists is taken first."""
-    pieces, paths = text.split(","), []
-    while pieces:
-        candidates = [",".join(pieces[:count]) for count in range(len(pieces), 0, -1)]
-        chosen = next((path for path in candidates if Path(path).exists()), pieces[0])
-        paths.append(Path(chosen))
-        pieces = pieces[chosen.count(",") + 1 :]
-    return paths
+def _compared(paths: list[str]) -> list[Path]:
+    for path in paths:
+        if not Path(path).exists():
+            raise ValueError(
+                f"compare: there is no {path} (several runs are a list, in quotes if a name holds commas: "
+                'compare=\'["<run>","<run>"]\')'
+            )
+    return [Path(path) for path in paths]
 
 
 def _report(config: DictConfig, run: Run) -> Callable[..., object]:
-    """The report of the run's kind, as configured here."""
-    if run.report is None:
-        raise ValueError(f"run={run.folder} was trained without a report: there is nothing to measure")
-    settings = config.report.get(run.report)
-    if settings is None:
-        raise ValueError(f"run={run.folder} was trained with report={run.report}, which evaluate.yaml does not have")
+    """What measures a network of the run's kind, as configured here."""
+    if run.bare and run.kind != "world_model":
+        raise ValueError(f"run={run.checkpoint} is a tokenizer outside the folder of its run: give that folder")
+    settings = config.report[run.kind]
     if config.horizon is not None and "horizon" in settings:
         settings.horizon = config.horizon
     report: Callable[..., object] = build(settings)

@@ -7,6 +7,8 @@ from torch import nn
 
 from pacdream.core.checkpoints import load_model, save_model, weights_sha256
 
+_USAGE = "python -m pacdream.command.export <best.ckpt> <out.safetensors>"
+
 
 def export(checkpoint: Path, output: Path) -> str:
     """Write the network of a training checkpoint as safetensors in half precision; return its identity."""
@@ -14,5 +16,15 @@ def export(checkpoint: Path, output: Path) -> str:
     return weights_sha256(load_model(output, nn.Module))
 
 
+def main(arguments: list[str]) -> None:
+    """Export the first argument as the second."""
+    if len(arguments) != 2:
+        sys.exit(f"export: give a checkpoint and the file to write, not {arguments or 'nothing'}: {_USAGE}")
+    try:
+        sys.stdout.write(export(Path(arguments[0]), Path(arguments[1])) + "\n")
+    except ValueError as error:
+        sys.exit(f"export: {error}")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(export(Path(sys.argv[1]), Path(sys.argv[2])) + "\n")
+    main(sys.argv[1:])

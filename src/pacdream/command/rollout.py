@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from pacdream.command.run import open_run
+from pacdream.command.schemas import RolloutSettings
+from pacdream.core.check_settings import check_settings
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import read_manifest
 from pacdream.evaluation.game_space import decode
@@ -30,9 +32,7 @@ def rollout(config: DictConfig) -> None:
     Raises:
         ValueError: not a run, or no episode is long enough, or the emulator cannot say what other actions lead to.
     """
-    for key in ("dreams", "context", "horizon", "fps"):
-        if config[key] < 1:
-            raise ValueError(f"{key}={config[key]} must be at least 1")
+    check_settings(config, RolloutSettings)
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
     data = run.data(config.episodes)
     model = run.model(data.codes.device)

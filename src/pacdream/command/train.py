@@ -1,30 +1,30 @@
-"""From a composed configuration to a trained network."""
+"""From a composed configuration to a trained and measured network: compose, build, fit, report."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import wandb
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.command.folder import (
-    Result,
-    alone_in,
-    checkpoint_to_go_on_from,
-    keep_settings,
-    noting_errors,
-    read_result,
-)  # fmt: skip
+from pacdream.command.check_train import check_launch, check_monitors, check_start
+from pacdream.command.lock import folder_lock
 from pacdream.command.logging import address_of
-from pacdream.command.provenance import check_same_data, provenance, store_provenance
-from pacdream.core.checkpoint_io import read_checkpoint
-from pacdream.core.checkpoints import build_model, check_resumable
-from pacdream.core.files import write_json
-from pacdream.core.instantiate import build, check_types
+from pacdream.command.provenance import provenance, store_provenance
+from pacdream.command.result import Result, error_file, read_result
+from pacdream.command.resume import first_checkpoint
+from pacdream.command.schemas import TrainSettings
+from pacdream.command.settings_record import record_settings
+from pacdream.core.check_settings import check_settings
+from pacdream.core.checkpoints import build_model
+from pacdream.core.files import one_line, write_json
+from pacdream.core.instantiate import build
 
 log = logging.getLogger(__name__)
 
@@ -37,51 +37,67 @@ def train(config: DictConfig) -> float | None:
     for name in ("lightning", "lightning.pytorch"):
         logging.getLogger(name).handlers.clear()  # Hydra's handler writes the same lines, and to a file
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with alone_in(folder):
-        changed, result = keep_settings(folder, config), read_result(folder)
+    with folder_lock(folder):
+        changed, result = record_settings(folder, config), read_result(folder)
         if result is not None and result.reported and not changed:
             log.info("%s has finished already: nothing is left to do", folder)
             return result.score
-        with noting_errors(folder):
-            check_types(config)  # before anything is recorded for it
-            _check_launch(config)
-            return _train(config, folder).score
+        with error_file(folder):
+            check_settings(config, TrainSettings)  # before anything is recorded for it
+            check_launch(config)
+            training = _build(config, folder)
+            return _fit(training, config, folder).score
 
 
-def _check_launch(config: DictConfig) -> None:
-    """Refuse what Lightning gets wrong: its further processes would each begin the whole sweep anew."""
-    devices, launched = config.trainer.get("devices"), HydraConfig.get().mode == RunMode.MULTIRUN
-    alone = devices == 1 or (OmegaConf.is_list(devices) and len(devices) == 1)
-    if launched and not alone:
-        raise ValueError(
-            f"trainer.devices={devices} in a multirun: a job trains on one device (launcher=joblib uses several GPUs, "
-            "one job each); train on several devices with a command of its own"
-        )
+@dataclass(frozen=True)
+class _Training:
+    """All the parts of a training run."""
+
+    data: Any
+    module: Any
+    trainer: lightning.Trainer
+    report: Callable[..., object] | None
+    """What measures the network at the end."""
+    start: Path | None
+    """The checkpoint to go on from."""
 
 
-def _train(config: DictConfig, folder: Path) -> Result:
-    """Train and report in a folder that no other process uses."""
+def _build(config: DictConfig, folder: Path) -> _Training:
+    """Everything that can be refused is refused here, before the first step."""
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build(config.data)
     model = build_model(config.model, data.facts())
-    start = checkpoint_to_go_on_from(folder, config.resume)
+    data.memory = getattr(model, "memory", None)  # validation shows as much of the past as the model can use
+    start = first_checkpoint(folder, config.resume)
     (folder / "result.json").unlink(missing_ok=True)
-    if start is not None:
-        check_resumable(start, model)
-        check_same_data(start.parents[1], data.identities())
-        log.info("going on from step %d: %s", read_checkpoint(start)["global_step"], start)
+    if start:
+        check_start(start, model, data)
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
+    check_monitors(callbacks, module)
+    report = build(config.report) if config.get("report") else None
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
+    return _Training(data, module, trainer, report, start)
+
+
+def _build_all(configs: DictConfig | None) -> list[Any]:
+    return [build(config) for config in (configs or {}).values() if config]
+
+
+def _fit(training: _Training, config: DictConfig, folder: Path) -> Result:
+    """Train and report in a folder that no other process uses."""
+    trainer = training.trainer
     try:
-        _describe(trainer, config, {**provenance(), **data.identities()})
-        trainer.fit(module, data, ckpt_path=start, weights_only=True)
-        result = _result(trainer, reported=not config.get("report"))
+        _describe(trainer, config, {**provenance(), **training.data.identities()})
+        trainer.fit(training.module, training.data, ckpt_path=training.start, weights_only=True)
+        result = _result(trainer, reported=training.report is None)
         if trainer.is_global_zero:
             result.write(folder)
-            _report(trainer, config, data)
+            _report(training, folder)
             result = _result(trainer, reported=True)
             result.write(folder)
+    except MisconfigurationException as error:  # Lightning's word for a setting that it refuses
+        raise ValueError(one_line(error)) from error
     finally:
         wandb.finish()  # or the next job of a multirun would write into this job's run
     log.info("checkpoints, curves, tables and pictures: %s", folder)
@@ -89,25 +105,6 @@ def _train(config: DictConfig, folder: Path) -> Result:
         "dashboard: `wandb leet %s/wandb`; with an account `wandb sync %s/wandb/<run>`", *2 * [config.paths.outputs]
     )
     return result
-
-
-def _result(trainer: lightning.Trainer, reported: bool) -> Result:
-    saved: Any = trainer.checkpoint_callback
-    score = getattr(saved, "best_model_score", None)
-    monitor = getattr(saved, "monitor", None)
-    return Result(
-        None if score is None else float(score), monitor, trainer.global_step, trainer.current_epoch, reported
-    )
-
-
-def _report(trainer: lightning.Trainer, config: DictConfig, data: Any) -> None:
-    """Measure the best checkpoint, or the last if none was ever validated."""
-    saved: Any = trainer.checkpoint_callback
-    folder = Path(trainer.default_root_dir)
-    best = getattr(saved, "best_model_path", "") or folder / "checkpoints" / "last.ckpt"
-    if config.get("report") and Path(best).is_file():
-        data.trainer = None  # one process measures all of the data
-        build(config.report)(folder, data, Path(best), trainer.loggers, trainer.global_step)
 
 
 def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[str, str]) -> None:
@@ -122,5 +119,19 @@ def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[st
         logger.log_hyperparams({**settings, "provenance": made_from})  # type: ignore[dict-item]
 
 
-def _build_all(configs: DictConfig | None) -> list[Any]:
-    return [build(config) for config in (configs or {}).values() if config]
+def _result(trainer: lightning.Trainer, reported: bool) -> Result:
+    saved: Any = trainer.checkpoint_callback
+    score = getattr(saved, "best_model_score", None)
+    monitor = getattr(saved, "monitor", None)
+    return Result(
+        None if score is None else float(score), monitor, trainer.global_step, trainer.current_epoch, reported
+    )
+
+
+def _report(training: _Training, folder: Path) -> None:
+    """Measure the best checkpoint, or the last if none was ever validated."""
+    trainer = training.trainer
+    best = Path(getattr(trainer.checkpoint_callback, "best_model_path", "") or folder / "checkpoints" / "last.ckpt")
+    if training.report is not None and best.is_file():
+        training.data.trainer = None  # one process measures all of the data
+        training.report(folder, training.data, best, trainer.loggers, trainer.global_step)

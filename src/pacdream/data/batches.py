@@ -114,3 +114,10 @@ def _as_is(batch: Batch) -> Batch:
 def place(trainer: lightning.Trainer | None) -> tuple[int, int]:
     """Rank of this process and number of processes that share the data."""
     return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+
+def evenly(items: Tensor, count: int | None) -> Tensor:
+    """At most ``count`` of the items (N, ...), evenly spread from the first to the last; all for none."""
+    if count is None or count >= len(items):
+        return items
+    return items[torch.linspace(0, len(items) - 1, count).long()]

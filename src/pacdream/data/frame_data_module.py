@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.data.batches import GatheredDataset, ResumableDataModule, gathered_loader, place
+from pacdream.core.limits import Positive, Seed, Share
+from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.memory import announce
+from pacdream.data.origin import Origin
 from pacdream.data.recording import Recording
 from pacdream.data.split import split_episodes
 
@@ -43,13 +46,14 @@ class FrameDataModule(ResumableDataModule):
         self,
         episodes: str,
         recording: Recording,
-        batch_size: int,
-        val_batch_size: int,
-        num_frames: int,
-        val_fraction: float,
-        max_val_frames: int,
-        split_seed: int,
-        seed: int,
+        batch_size: Positive,
+        val_batch_size: Positive,
+        num_frames: Positive,
+        val_fraction: Share,
+        max_val_frames: Positive,
+        split_seed: Seed,
+        seed: Seed,
+        limit: Positive | None,
     ) -> None:
         """Configure; nothing is read yet.
 
@@ -63,12 +67,13 @@ class FrameDataModule(ResumableDataModule):
             max_val_frames: validation uses at most so many frames, evenly spread.
             split_seed: decides which.
             seed: decides the order of the batches.
+            limit: use only so many training windows, evenly spread (to overfit or to try something); none for all.
         """
         super().__init__()
         self.folder = Path(episodes)
         self.recording = recording
         self.batch_size, self.val_batch_size = batch_size, val_batch_size
-        self.num_frames, self.max_val_frames = num_frames, max_val_frames
+        self.num_frames, self.max_val_frames, self.limit = num_frames, max_val_frames, limit
         self.val_fraction, self.split_seed, self.seed = val_fraction, split_seed, seed
 
     def facts(self) -> dict[str, Any]:
@@ -81,9 +86,14 @@ class FrameDataModule(ResumableDataModule):
             "colour_counts": {str(i): int(counts[i]) for i in np.flatnonzero(counts)},
         }
 
+    @cached_property
+    def origin(self) -> Origin:
+        """What is trained on and held out; as it was when first asked for, whatever is recorded since."""
+        return Origin.of(read_manifest(self.folder), self.val_fraction, self.split_seed)
+
     def identities(self) -> dict[str, str]:
         """Hash of the episodes."""
-        return {"episodes": read_manifest(self.folder).sha256}
+        return dict(self.origin.identities)
 
     def prepare_data(self) -> None:
         """Record the episodes if there are none."""
@@ -92,6 +102,7 @@ class FrameDataModule(ResumableDataModule):
     def setup(self, stage: str) -> None:
         """Read all frames."""
         manifest = read_manifest(self.folder)
+        self.origin.check_unchanged(self.folder, manifest.sha256)
         split = split_episodes(len(manifest.episodes), self.val_fraction, self.split_seed)
         num_frames = manifest.num_steps + len(manifest.episodes)
         announce(
@@ -105,15 +116,19 @@ class FrameDataModule(ResumableDataModule):
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Shuffled windows of the training episodes."""
         frames = self.train_frames
-        dataset = GatheredDataset(len(frames.frames), lambda i: frames.windows(i, self.num_frames))
+        chosen = evenly(torch.arange(len(frames.frames)), self.limit)
+        dataset = GatheredDataset(len(chosen), lambda i: frames.windows(chosen[i], self.num_frames))
         return self.resumed(gathered_loader(dataset, self.batch_size, True, self.seed, *place(self.trainer)))
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Windows (B, F, H, W) and RAM (B, 128) of the validation episodes, in order."""
         frames = self.val_frames
-        count = min(self.max_val_frames, len(frames.frames))
-        chosen = torch.linspace(0, len(frames.frames) - 1, count).long()
-        dataset = GatheredDataset(count, lambda i: (frames.windows(chosen[i], self.num_frames), frames.ram[chosen[i]]))
+        chosen = evenly(torch.arange(len(frames.frames)), self.max_val_frames)
+
+        def gather(i: Tensor) -> tuple[Tensor, Tensor]:
+            return frames.windows(chosen[i], self.num_frames), frames.ram[chosen[i]]
+
+        dataset = GatheredDataset(len(chosen), gather)
         return gathered_loader(dataset, self.val_batch_size, False, self.seed, *place(self.trainer))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from functools import cache as cache_calls
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pacdream.core.files import write_json
-from pacdream.data.batches import GatheredDataset, ResumableDataModule, gathered_loader, place
+from pacdream.core.limits import Positive, Seed, Share
+from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
+from pacdream.data.origin import Origin
 from pacdream.data.recording import Recording
 from pacdream.data.split import split_episodes
 from pacdream.game.game import Game
@@ -39,14 +42,14 @@ class LatentDataModule(ResumableDataModule):
         recording: Recording,
         tokenizer: Tokenizer,
         cache: str,
-        context_length: int,
-        batch_size: int,
-        val_batch_size: int,
-        encode_batch_size: dict[str, int],
-        val_fraction: float,
-        split_seed: int,
-        seed: int,
-        limit: int | None,
+        context_length: Positive,
+        batch_size: Positive,
+        val_batch_size: Positive,
+        encode_batch_size: dict[str, Positive],
+        val_fraction: Share,
+        split_seed: Seed,
+        seed: Seed,
+        limit: Positive | None,
     ) -> None:
         """Configure; nothing is read yet.
 
@@ -62,11 +65,9 @@ class LatentDataModule(ResumableDataModule):
             val_fraction: share of the episodes held out; 1 to measure only.
             split_seed: decides which.
             seed: decides the order of the batches.
-            limit: use only so many training windows (to overfit or to try something); none for all.
+            limit: use only so many training windows, evenly spread (to overfit or to try something); none for all.
         """
         super().__init__()
-        if context_length < 1:
-            raise ValueError(f"data.context_length={context_length} must be at least 1")
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.recording, self.tokenizer = recording, tokenizer
         self.context_length, self.limit = context_length, limit
@@ -85,10 +86,16 @@ class LatentDataModule(ResumableDataModule):
             "num_actions": manifest.num_actions,
         }
 
+    @cached_property
+    def origin(self) -> Origin:
+        """What is trained on and held out; as it was when first asked for, whatever is recorded since."""
+        manifest = read_manifest(self.folder)
+        tokenizer = identity_of(self.tokenizer, manifest).tokenizer
+        return Origin.of(manifest, self.val_fraction, self.split_seed, tokenizer=tokenizer)
+
     def identities(self) -> dict[str, str]:
         """Hashes of what the codes are made from."""
-        identity = identity_of(self.tokenizer, read_manifest(self.folder))
-        return {"episodes": identity.episodes, "tokenizer": identity.tokenizer}
+        return dict(self.origin.identities)
 
     @property
     def game(self) -> Game:
@@ -106,10 +113,11 @@ class LatentDataModule(ResumableDataModule):
         if self.trainer is not None:
             self.device = self.trainer.strategy.root_device
         cache = self.cache = self._open()
+        self.origin.check_unchanged(self.folder, cache.identity.episodes)
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
         self._store_split(cache)
-        self.train_starts = cache.window_starts(self.split.train, self.context_length)[: self.limit]
+        self.train_starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
         self.val_starts = cache.window_starts(self.split.val, 1)
         if stage == "fit" and not len(self.train_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import pacdream.core.resolvers  # noqa: F401 - a job's settings call them
-from pacdream.command.folder import read_result
+from pacdream.command.result import read_result
 from pacdream.core.files import one_line
 from pacdream.evaluation.scorecard import read_scorecard
 from pacdream.sweep.command import WAY_OUT, identity, planned, resume_command, settings_of

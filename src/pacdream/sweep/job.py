@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.command.folder import Result
+from pacdream.command.result import Result
 
 VALIDATED = ("val/accuracy", "val/copy_accuracy", "val/skill", "val/changed_accuracy", "val/pixel_accuracy")
 """Headline figures of a job that was not measured: those of its best validation."""

@@ -22,6 +22,11 @@ OUTSIDE = 255
 class TokenizerModule(lightning.LightningModule):
     """Reconstructs the palette class of every pixel by weighted cross-entropy."""
 
+    monitors = (
+        "val/loss", "val/pixel_accuracy", "tokenizer/perplexity", "tokenizer/usage", "tokenizer/psnr",
+        "tokenizer/ssim", "train/loss",
+    )  # fmt: skip
+    """What a callback can monitor."""
     palette: Tensor
     """(256, 3) RGB in [0, 1]."""
 
@@ -83,8 +88,10 @@ class TokenizerModule(lightning.LightningModule):
         return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint rebuild its network."""
+        """Let the checkpoint rebuild its network, and say what that was trained on."""
         checkpoint["recipe"] = self.model.recipe
+        if (data := getattr(self.trainer, "datamodule", None)) is not None:
+            checkpoint |= data.origin.stored()
 
     def _loss(self, output: TokenizerOutput, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Loss () and target classes (B, P, ...)."""

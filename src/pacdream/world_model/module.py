@@ -18,6 +18,12 @@ from pacdream.world_model.loss import next_codes_loss
 class WorldModelModule(lightning.LightningModule):
     """Teacher-forced training on windows of latent steps."""
 
+    monitors = (
+        "val/loss", "val/accuracy", "val/changed_accuracy", "val/copy_accuracy", "val/skill", "val/top5_accuracy",
+        "val/perplexity", "train/loss_epoch", "train/accuracy",
+    )  # fmt: skip
+    """What a callback can monitor."""
+
     def __init__(self, model: WorldModel, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
         """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
         super().__init__()
@@ -74,8 +80,7 @@ class WorldModelModule(lightning.LightningModule):
         return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint rebuild its network, and say what the codes were made from."""
+        """Let the checkpoint rebuild its network, and say what that was trained on."""
         checkpoint["recipe"] = self.model.recipe
-        data = getattr(self.trainer, "datamodule", None)
-        if data is not None:
-            checkpoint["made_from"] = data.identities()
+        if (data := getattr(self.trainer, "datamodule", None)) is not None:
+            checkpoint |= data.origin.stored()

@@ -1,0 +1,59 @@
+"""What the settings at the top of each command's configuration must be; the others are for constructors that say it."""
+
+from dataclasses import dataclass
+
+from pacdream.core.limits import Positive, Seed
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """See ``conf/train.yaml``."""
+
+    name: str
+    seed: Seed
+    resume: str | None
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """See ``conf/evaluate.yaml``."""
+
+    run: str | None
+    compare: str | list[str] | None
+    checkpoint: str | None
+    episodes: str | None
+    horizon: Positive | None
+    log: bool
+    seed: Seed
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """See ``conf/rollout.yaml``."""
+
+    run: str
+    checkpoint: str | None
+    episodes: str | None
+    dreams: Positive
+    context: Positive
+    horizon: Positive
+    fps: Positive
+    seed: Seed
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """See ``conf/bench.yaml``."""
+
+    rounds: Positive
+    record_steps: Positive
+    json_frames: Positive
+    encode_frames: Positive
+    load_batches: Positive
+    naive_workers: Positive
+    warmup_steps: Positive
+    train_steps: Positive
+    few_steps: Positive
+    many_steps: Positive
+    start_steps: Positive
+    rollout_batches: list[int]

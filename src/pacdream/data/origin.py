@@ -1,0 +1,70 @@
+"""What a network was trained on and what was held out from it, by content: part of every checkpoint."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pacdream.data.episode_store import Manifest
+from pacdream.data.split import split_episodes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Identities that do not change when files are moved, and do when they are extended or made anew."""
+
+    identities: Mapping[str, str]
+    """SHA-256 of the episodes as a whole and, behind a tokenizer, of it."""
+    train: tuple[str, ...] | None
+    """SHA-256 of each episode trained on; nothing in a checkpoint that does not say."""
+    val: tuple[str, ...]
+    """SHA-256 of each episode held out."""
+
+    @staticmethod
+    def of(manifest: Manifest, val_fraction: float, split_seed: int, **identities: str) -> "Origin":
+        """Of the episodes in a manifest, split; ``identities`` are added to theirs."""
+        split = split_episodes(len(manifest.episodes), val_fraction, split_seed)
+        train, val = (tuple(manifest.episodes[i].sha256 for i in numbers) for numbers in (split.train, split.val))
+        return Origin({"episodes": manifest.sha256, **identities}, train, val)
+
+    @staticmethod
+    def read(checkpoint: Mapping[str, Any]) -> "Origin":
+        """From what ``stored`` has put into a checkpoint."""
+        split = checkpoint.get("split", {})
+        train = tuple(split["train"]) if "train" in split else None
+        return Origin(dict(checkpoint.get("made_from", {})), train, tuple(split.get("val", ())))
+
+    def stored(self) -> dict[str, Any]:
+        """As plain values, to put into a checkpoint."""
+        return {"made_from": dict(self.identities), "split": {"train": list(self.train or ()), "val": list(self.val)}}
+
+    def seen(self, episodes: Iterable[str]) -> int:
+        """How many of these episodes were trained on."""
+        return len({*(self.train or ())}.intersection(episodes))
+
+    def check_unchanged(self, folder: Path, episodes: str) -> None:
+        """Refuse a folder whose episodes, by their SHA-256, are not those of this origin any more.
+
+        Raises:
+            ValueError: somebody has recorded into the folder since.
+        """
+        if episodes != self.identities["episodes"]:
+            raise ValueError(f"the episodes in {folder} have changed since this command began: run it again")
+
+
+def check_same_origin(checkpoint: Path, was: Origin, now: Origin) -> None:
+    """Refuse to go on from a checkpoint with other episodes, another tokenizer or another split of the same episodes.
+
+    Raises:
+        ValueError: names what differs.
+    """
+    for what, identity in now.identities.items():
+        if (trained := was.identities.get(what, identity)) != identity:
+            raise ValueError(
+                f"{checkpoint} was trained with other {what} ({trained[:12]}…) than are here now ({identity[:12]}…)"
+            )
+    if was.train not in (None, now.train):
+        raise ValueError(
+            f"{checkpoint} was trained on {was.seen(now.val)} of the episodes that are held out here: choose the "
+            "data.val_fraction and data.split_seed that it was trained with"
+        )

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from pacdream.command.settings_record import record_settings
+
+
+def settings(lr: float = 1e-3, resume: str | None = None, outputs: str = "here") -> DictConfig:
+    return OmegaConf.create({"optimizer": {"lr": lr}, "resume": resume, "paths": {"outputs": outputs}})
+
+
+def begun(folder: Path, config: DictConfig) -> None:
+    """What Hydra writes before a run begins."""
+    (folder / ".hydra").mkdir(exist_ok=True)
+    OmegaConf.save(config, folder / ".hydra" / "config.yaml")
+
+
+@pytest.fixture
+def learnt(tmp_path: Path) -> Path:
+    """The folder of a run that has written a checkpoint."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    return tmp_path
+
+
+def test_a_run_that_failed_before_it_learnt_anything_begins_with_any_settings(tmp_path: Path) -> None:
+    record_settings(tmp_path, settings())
+    assert record_settings(tmp_path, settings(lr=3e-3)) == []
+    assert OmegaConf.load(tmp_path / "settings.yaml").optimizer.lr == 3e-3
+
+
+def test_the_same_settings_go_on(learnt: Path) -> None:
+    begun(learnt, settings())
+    assert record_settings(learnt, settings()) == []
+    assert record_settings(learnt, settings()) == []
+
+
+def test_where_a_run_lies_may_change(learnt: Path) -> None:
+    record_settings(learnt, settings())
+    assert record_settings(learnt, settings(outputs="there")) == []
+
+
+def test_other_settings_are_refused_and_those_it_was_begun_with_stay(learnt: Path) -> None:
+    record_settings(learnt, settings())
+    begun(learnt, settings(lr=3e-3))
+    with pytest.raises(ValueError, match=r"begun with other settings \(optimizer.lr: 0\.001 -> 0\.003\)"):
+        record_settings(learnt, settings(lr=3e-3))
+    for name in ("settings.yaml", ".hydra/config.yaml"):
+        assert OmegaConf.load(learnt / name).optimizer.lr == 1e-3
+
+
+def test_other_settings_are_taken_if_the_run_is_named(learnt: Path) -> None:
+    record_settings(learnt, settings())
+    assert record_settings(learnt, settings(lr=3e-3, resume=str(learnt))) == ["optimizer.lr: 0.001 -> 0.003"]
+    assert record_settings(learnt, settings(lr=3e-3)) == []
