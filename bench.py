@@ -4,15 +4,16 @@ import logging
 from pathlib import Path
 
 import hydra
-import torch
 from omegaconf import DictConfig
 
 from pacdream.benchmark.encoding import bench_encoding
-from pacdream.benchmark.machine import matrix_gflops
+from pacdream.benchmark.machine import matrix_gflops, prepare
+from pacdream.benchmark.precision import bench_attention, bench_networks
 from pacdream.benchmark.recording import bench_recording
 from pacdream.benchmark.rollouts import bench_rollouts
-from pacdream.benchmark.start import bench_start
+from pacdream.benchmark.start import bench_environment, bench_start
 from pacdream.benchmark.training import bench_loading, bench_scale, bench_training
+from pacdream.benchmark.windows import world_model_facts
 from pacdream.command.arguments import prepare_arguments
 from pacdream.command.entry_point import entry_point
 from pacdream.command.provenance import provenance
@@ -28,16 +29,22 @@ log = logging.getLogger(__name__)
 def main(config: DictConfig) -> None:
     """Measure one thing after the other, from the recording to the rollouts."""
     check_settings(config, BenchSettings)
-    torch.manual_seed(0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    results: dict[str, float] = {"machine/float32_gflops": matrix_gflops(device)}
+    device = prepare()
+    facts = world_model_facts(config)
+    results = {
+        "machine/float32_gflops": matrix_gflops(device),
+        "machine/bf16_gflops": matrix_gflops(device, "bfloat16"),
+    }
     results |= bench_start(config)
+    results |= bench_environment(config)
     results |= bench_recording(config)
     results |= bench_encoding(config, device)
-    results |= bench_loading(config)
-    results |= bench_training(config, device)
-    results |= bench_scale(config, device)
-    results |= bench_rollouts(config, device)
+    results |= bench_loading(config, facts)
+    results |= bench_training(config, facts, device)
+    results |= bench_scale(config, facts, device)
+    results |= bench_networks(config, facts, device)
+    results |= bench_attention(config, device)
+    results |= bench_rollouts(config, facts, device)
     for name, value in results.items():
         log.info("%-44s %.4g", name, value)
     write_json(Path(config.paths.outputs) / "bench.json", {**provenance(), **results})

@@ -35,6 +35,7 @@ SMALL_REPORT = {
     "horizon": 8, "num_windows": 6, "game_windows": 2, "control_moments": 3, "control_horizon": 3, "num_worst": 2,
     "resamples": 50, "batch_size": 4,
 }  # fmt: skip
+SETTINGS = Settings(**SMALL_REPORT, warmup=3, context=4, seed=0)
 SMALL = {
     "data.batch_size": 2, "data.val_batch_size": 8, "data.max_val_frames": 4, "world_model.hidden_size": 16,
     "tokenizer.widths": [8, 8, 8, 16], "report.strip_steps": 3, "report.num_videos": 1,
@@ -63,7 +64,7 @@ def has(config: DictConfig, key: str) -> bool:
 def quick_cost() -> Iterator[None]:
     """Speeds are measured once, not for seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cost, "frames_per_second", functools.partial(cost.frames_per_second, seconds=0.0))
+        patch.setattr(cost, "frames_per_second", functools.partial(cost.frames_per_second, rounds=1, seconds=0.0))
         yield
 
 
@@ -161,7 +162,7 @@ def tiny_measurement(latents: LatentDataModule) -> Measurement:
     """Of an untrained GRU on three episodes; made once for all tests. Do not change it."""
     data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
     with quick_cost():
-        return measure(untrained_gru(data), data, Settings(**SMALL_REPORT, warmup=3, context=4, seed=0), sampler, ABOUT)
+        return measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT)
 
 
 ABOUT = {"checkpoint": "best.ckpt", "weights": "ff", "episodes": "ee", "tokenizer": "dd"}

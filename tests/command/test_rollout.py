@@ -55,7 +55,9 @@ def test_the_same_seed_dreams_the_same(run: Path, tmp_path: Path) -> None:
 
 
 def test_an_action_that_the_game_does_not_have_is_refused(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"policy\.action='JUMP' is none of the game's actions: NOOP, UP"):
+    with pytest.raises(
+        ValueError, match=r"policy\.action='JUMP' is none of the game's actions: choose one of NOOP, UP"
+    ):
         rolled_out(tmp_path / "out", run, "policy=held", "policy.action=JUMP")
 
 

@@ -13,10 +13,10 @@ import json, os, resource, sys
 import pacdream
 assert "torch" not in sys.modules
 import torch
-for turn in range(2):
+for turn in range(8):  # the heap has grown after a few
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(5):
-        torch.empty(5_000_000).fill_(1)
+    for _ in range(2):
+        torch.empty(25_000_000).fill_(1)  # more than glibc ever keeps by itself
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 print(json.dumps({"waits": os.environ.get("OMP_WAIT_POLICY"), "faults": faults}))
 """

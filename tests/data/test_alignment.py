@@ -43,8 +43,9 @@ def data(request, folder, tmp_path_factory):
 
 @pytest.fixture
 def windows(data):
-    """All windows, in order."""
-    return data.windows(torch.cat([data.train_starts, data.val_starts]).sort().values, data.context_length)
+    """All windows of all episodes, in order."""
+    starts = data.cache.window_starts(tuple(range(len(LENGTHS))), data.context_length)
+    return data.windows(starts, data.context_length)
 
 
 def step(codes):
@@ -108,6 +109,8 @@ def test_second_half_of_a_pair_is_the_first_half_of_the_next(windows):
 def test_every_window_of_every_episode_comes_once(data, windows):
     last_steps = [last for length in LENGTHS for last in range(data.context_length, length + 1)]
     assert step(windows.codes[:, -1]).tolist() == last_steps
+    trained = [last for number in data.split.train for last in range(data.context_length, LENGTHS[number] + 1)]
+    assert step(data.windows(data.train_starts, data.context_length).codes[:, -1]).tolist() == trained
 
 
 @pytest.mark.parametrize("name", ["train_dataloader", "val_dataloader"])

@@ -1,5 +1,4 @@
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +17,7 @@ def tiny(layers: int) -> GRUWorldModel:
 
 @pytest.fixture(autouse=True)
 def _briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "frames_per_second", partial(frames_per_second, seconds=0))
+    monkeypatch.setattr(cost, "frames_per_second", partial(frames_per_second, rounds=1, seconds=0))
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -41,17 +40,41 @@ def test_speeds_are_positive_and_agree() -> None:
     assert figures["ms_per_frame"] * figures["frames_per_second@1"] == pytest.approx(1000)
 
 
-def test_speed_counts_the_frames_of_all_dreams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_counts_the_frames_of_all_rollouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "timed", lambda work, device: 0.25)
-    assert frames_per_second(tiny(1), 32, CPU, seconds=0) == 32 * 2 / 0.25
+    assert frames_per_second(tiny(1), (1, 32), CPU, seconds=0) == {1: 4, 32: 128}
 
 
-def test_speed_is_that_of_the_fastest_dream(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([9.0, 0.5, 0.25, 1.0])
-    clock = iter([0.0, 0.1, 0.2, 0.9])
-    monkeypatch.setattr(cost, "timed", lambda work, device: next(times))
-    monkeypatch.setattr(cost, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    assert frames_per_second(tiny(1), 1, CPU, seconds=0.5) == 2 / 0.25
+@pytest.mark.parametrize("slow", [(0, 1), (2, 3), (4, 5)])
+def test_work_beside_it_in_some_rounds_changes_no_speed(monkeypatch: pytest.MonkeyPatch, slow: tuple[int, ...]) -> None:
+    calls = iter(range(100))
+
+    def timed(work: object, device: torch.device) -> float:
+        n = next(calls) - 2  # two warm up
+        return (9.0 if n in slow or n < 0 else 0.5) * (n % 2 + 1)
+
+    monkeypatch.setattr(cost, "timed", timed)
+    assert frames_per_second(tiny(1), (1, 32), CPU, seconds=0) == {1: 2, 32: 32}
+    assert next(calls) == 2 + 2 * (3 if slow[0] < 4 else 2)  # no more rounds than it takes for two to agree
+
+
+def test_speeds_that_never_agree_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(100, 0, -10))
+    monkeypatch.setattr(cost, "timed", lambda work, device: next(times) / 10)
+    assert frames_per_second(tiny(1), (1,), CPU, rounds=4, seconds=0) == {1: 1 / 6}
+
+
+def test_every_batch_size_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def timed(work: object, device: torch.device) -> float:
+        now[0] += 0.25
+        return now[0]
+
+    monkeypatch.setattr(cost, "timed", timed)
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: now[0])
+    frames_per_second(tiny(1), (1, 32), CPU, rounds=2, seconds=1.0)
+    assert now[0] == 2 * 0.25 + 2 * 2 * 1.0
 
 
 def test_work_is_done_once_and_timed() -> None:

@@ -25,7 +25,7 @@ from pacdream.rollout.sampler import Categorical
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
 from tests.rollout.scripted import ScriptedWorldModel, count_up, follow_action, stand_still
-from tests.runs import ABOUT, SMALL_REPORT, quick_cost, several_held_out, tiny_measurement, untrained_gru
+from tests.runs import ABOUT, SETTINGS, SMALL_REPORT, quick_cost, several_held_out, tiny_measurement, untrained_gru
 
 CONTEXT, HORIZON, HELD = 4, 5, 4
 ACTIONS = [1, 2, 3, 4]
@@ -266,7 +266,7 @@ def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: HeldDirection
 def test_the_same_seed_measures_the_same_numbers(latents: LatentDataModule, done: Measurement) -> None:
     data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
     with quick_cost():
-        again = measure(untrained_gru(data), data, Settings(**SMALL_REPORT, context=4, seed=0), sampler, ABOUT)
+        again = measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT)
     assert again.card.figures.keys() == done.card.figures.keys()
     for name, reading in done.card.figures.items():
         for field in fields(reading):

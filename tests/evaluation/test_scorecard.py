@@ -65,7 +65,7 @@ def test_what_is_written_again_is_the_same_file(path: Path) -> None:
 def test_every_figure_comes_with_definition_seed_n_and_interval(card: Scorecard, path: Path) -> None:
     raw = json.loads(path.read_text())
     for name, entry in raw["figures"].items():
-        assert entry.keys() == {"definition", "seed", "value", "low", "high", "n"}
+        assert entry.keys() == {"definition", "unit", "seed", "value", "low", "high", "n"}
         assert raw["definitions"][entry["definition"]] == FIGURES[name.rpartition("/")[2]].text
         assert entry["seed"] == card.about["seed"]
 

@@ -57,7 +57,7 @@ def write_comparison(path: Path, **changes: Any) -> str:
 
 @pytest.mark.parametrize(
     ("header", "cell"),
-    [(NASTY, "value"), ("a", NASTY), ("a", f"{NASTY} [{NASTY}]"), ("a", Cell(NASTY, "")), ("a", Cell("1", NASTY))],
+    [(NASTY, "value"), ("a", NASTY), ("a", Cell(NASTY, "")), ("a", Cell("1", NASTY))],
 )
 def test_text_in_a_table_stays_text(header: str, cell: str | Cell) -> None:
     read = Reader(macro("table", [header], [[cell]]))
@@ -96,11 +96,11 @@ def test_files_are_embedded(tag: str, mime: str, png: Path) -> None:
 
 
 def test_a_table_has_its_rows_and_small_intervals() -> None:
-    rows = [["a", "0.5 [0.1, 0.9]", "–"], ["b", Cell("0.5", "[0.1, 0.9]"), Cell("y", "")]]
+    rows = [["a", "x", "–"], ["[8, 8]", Cell("0.5", "[0.1, 0.9]"), Cell("y", "")]]
     read = Reader(macro("table", ["", "1", "2"], rows))
     tags = [tag for tag, _ in read.tags]
-    assert (tags.count("tr"), tags.count("th"), tags.count("td"), tags.count("small")) == (3, 3, 6, 2)
-    assert read.text.count("0.5 [0.1, 0.9]") == 2
+    assert (tags.count("tr"), tags.count("th"), tags.count("td"), tags.count("small")) == (3, 3, 6, 1)
+    assert "0.5 [0.1, 0.9]" in read.text
 
 
 def test_the_page_refers_to_nothing_outside(tmp_path: Path, png: Path) -> None:

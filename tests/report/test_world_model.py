@@ -257,7 +257,7 @@ def test_a_film_belongs_to_its_window(latents: LatentDataModule) -> None:
     for row in range(2):
         film = film_of(done, row, names)
         assert np.array_equal(film.real, done.rgb[done.decoded.real[row]])
-        assert film.wrong.sum() == (done.dreamt_codes[row] != done.windows.codes[row, 4:]).sum()
+        assert film.wrong.sum() == (done.imagined[row] != done.windows.codes[row, 4:]).sum()
         assert [names.index(action) for action in film.actions] == done.windows.actions[row, 3:].tolist()
 
 

@@ -1,8 +1,10 @@
-"""``python killed.py <n> <script> <arguments>`` runs a script and kills it right before or after it changes a file.
+"""``python killed.py <n> <script> <arguments>``: a script that is killed right before it changes a file the n-th time.
 
-Odd numbers are before a change, even ones after it; zero is never.
+All that a run reads when it goes on is written by renaming a temporary file or by appending to the curves. Right after
+a change is no other moment: until the next one all files stay as they are.
 """
 
+import itertools
 import os
 import runpy
 import signal
@@ -12,31 +14,22 @@ from typing import Any
 
 from pacdream.core import csv_logger
 
+changes = itertools.count(1)
 
-def until(last: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for all functions that change a file."""
-    moments = 0
 
-    def pass_moment() -> None:
-        nonlocal moments
-        moments += 1
-        if moments == last:
+def kill_before(last: int, change: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, but this process is killed instead of the ``last`` call of any of them."""
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        if next(changes) == last:
             os.kill(os.getpid(), signal.SIGKILL)
+        return change(*arguments, **named)
 
-    def decorator(change: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **named: Any) -> Any:
-            pass_moment()
-            result = change(*arguments, **named)
-            pass_moment()
-            return result
-
-        return counted
-
-    return decorator
+    return counted
 
 
 if __name__ == "__main__":
     number, *sys.argv = sys.argv[1:]
-    counted = until(int(number))
-    os.replace, csv_logger._append = counted(os.replace), counted(csv_logger._append)
+    os.replace = kill_before(int(number), os.replace)
+    csv_logger._append = kill_before(int(number), csv_logger._append)
     runpy.run_path(sys.argv[0], run_name="__main__")

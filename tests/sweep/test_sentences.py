@@ -74,8 +74,25 @@ def test_a_missing_score_and_another_monitor_are_stated(tmp_path: Path) -> None:
     finish(jobs[1], [0.5], None)
     finish(jobs[2], [0.5], monitor="val/accuracy")
     says = " ".join(notes(read_sweep(tmp_path)))
-    assert "1 finished without a score: seed=1." in says
+    assert "1 finished without a score (seed=1): val/loss was never a finite number." in says
     assert "different values (val/accuracy, val/loss)" in says
+
+
+@pytest.mark.parametrize(("monitor", "logged", "says"), [
+    ("val/loss", "epoch,step,train/loss_epoch\n0,5,1.5\n", "val/loss, which the checkpoint monitors, was never logged"),
+    ("val/loss", "epoch,step,train/loss_epoch\n0,5,1.5\n", "callback.checkpoint.monitor=train/loss_epoch"),
+    ("val/loss", "step,lr-Adam\n0,0.1\n", "validate earlier (trainer.val_check_interval=<steps>)."),
+    (None, "step,lr-Adam\n0,0.1\n", "nothing was monitored. Choose what: callback.checkpoint.monitor="),
+])  # fmt: skip
+def test_without_a_score_the_way_to_one_is_told(tmp_path: Path, monitor: str | None, logged: str, says: str) -> None:
+    for job in make_sweep(tmp_path, {"seed": ("0", "1")}):
+        finish(job, [0.5], None, monitor=monitor)
+        (job / "csv" / "metrics.csv").write_text(logged)
+    sweep = read_sweep(tmp_path)
+    assert headline(sweep) == "2 jobs: 2 finished. None has a score."
+    (note,) = notes(sweep)
+    assert note.startswith("2 finished without a score (seed=0; seed=1): ")
+    assert says in note
 
 
 def test_the_table_has_n_and_marks_one_row(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_validation_figures_are_those_of_a_naive_loop(latents: LatentDataModule,
         "top5_accuracy": top5.float().mean(),
     }
     for name, value in expected.items():
-        torch.testing.assert_close(logged[f"val/{name}"], value.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(logged[f"val/{name}"].float(), value.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_one_batch_can_be_overfitted(latents: LatentDataModule, gru: WorldModel) -> None:

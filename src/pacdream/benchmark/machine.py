@@ -5,11 +5,17 @@ import torch
 from pacdream.evaluation.cost import timed
 
 
-def matrix_gflops(device: torch.device) -> float:
-    """What a large float32 matrix product reaches here."""
-    a = torch.randn(2048, 2048, device=device)
+def prepare() -> torch.device:
+    """Seed torch, and choose the device that is measured."""
+    torch.manual_seed(0)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def matrix_gflops(device: torch.device, dtype: str = "float32") -> float:
+    """What a large matrix product reaches here."""
+    a = torch.randn(2048, 2048, device=device).to(getattr(torch, dtype))
     seconds = min(timed(lambda: a @ a, device) for _ in range(5))
-    return 2 * 2048**3 / seconds / 1e9
+    return 2 * len(a) ** 3 / seconds / 1e9
 
 
 def matrix_weights(model: torch.nn.Module) -> int:

@@ -67,6 +67,7 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build(config.data)
     model = build_model(config.model, data.facts())
+    data.memory = getattr(model, "memory", None)  # validation shows as much of the past as the model can use
     start = first_checkpoint(folder, config.resume)
     (folder / "result.json").unlink(missing_ok=True)
     if start:

@@ -28,7 +28,7 @@ def precision(accelerator: str) -> str:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
     # Older versions of torch do not tell.
-    known = getattr(torch.cpu, "get_capabilities", dict)() if on_cpu else {}
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)() if on_cpu else {}
     return "bf16-mixed" if known.get("amx_bf16") or known.get("avx512_bf16") else "32-true"
 
 

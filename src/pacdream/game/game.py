@@ -62,6 +62,10 @@ class Game:
     dot_size: tuple[int, int] | None = None
     """Height and width, in pixels, of the dots to eat, which have the colour of the walls; none if there are none."""
     levels: Levels | None = None
+    score: tuple[int, ...] = ()
+    """RAM bytes of the points, two decimal digits each, the highest first."""
+    spare_lives: int | None = None
+    """RAM byte whose lower half counts the lives left beside the one that is played."""
     states: Mapping[str, StateTest] = field(default_factory=dict)
     """Rare moments of the game, by name."""
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pacdream.game.game import Game, Levels, Sprite, StateTest
 from pacdream.types import Episode
 
-_ROWS = 172  # below are the lives, in the colour of the player, and the score
+_ROWS = 172  # below are lives, fruits and score
 _ORIGIN = (-8.5, 6.0)  # measured against the sprites' colours
 _FRUIT_X = 11
 _FRIGHTENED = 150
@@ -48,6 +48,8 @@ MS_PACMAN = Game(
     rows=_ROWS,
     dot_size=(2, 4),
     levels=LEVELS,
+    score=(122, 121, 120),
+    spare_lives=123,
     states={
         "frightened ghosts": _frightened,
         "fruit": _fruit,

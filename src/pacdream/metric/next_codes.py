@@ -29,8 +29,8 @@ class NextCodesMetric(Metric):
     def compute(self) -> dict[str, Tensor]:
         """Shares in [0, 1]; NaN for changed codes if none changed. The ceiling of skill is a perfect prediction."""
         total, _, changed, _, _ = self.counts.unbind()
-        figures = code_figures(self.counts.double())
-        accuracy, copy_star = figures["accuracy"].value, self.copied / total
+        figures = code_figures(self.counts.float())
+        accuracy, copy_star = figures["accuracy"].value, self.copied.float() / total
         return {
             "accuracy": accuracy,
             "copy_accuracy": 1 - changed / total,

@@ -10,7 +10,14 @@ from pacdream.policy.base import Actions
 
 
 class HeldPolicy:
-    """Holds one action from the first step to the last."""
+    """Holds one action from the first step to the last.
+
+    >>> from pacdream.policy.base import generators
+    >>> policy = HeldPolicy("LEFT")
+    >>> policy.begin(["NOOP", "UP", "LEFT"], generators(seed=0, count=2))
+    >>> policy.act(observation=None).tolist()  # it looks at nothing
+    [2, 2]
+    """
 
     name = "held"
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,8 +23,8 @@ def plot_curves(path: Path, sweep: Sweep) -> None:
     axes = figure.subplots()
     for i, (label, jobs) in enumerate(lines):
         best = i == 0 and sweep.has_score
-        style = {"color": f"C{(i - 1) % 10}", "linestyle": _STYLES[(i - 1) // 10 % len(_STYLES)], "zorder": 2}
-        style = {"color": "k", "linewidth": 2, "zorder": 3} if best else {**style, "linewidth": 1}
+        style: dict[str, Any] = {"color": f"C{(i - 1) % 10}", "linestyle": _STYLES[(i - 1) // 10 % len(_STYLES)]}
+        style = {"color": "k", "linewidth": 2, "zorder": 3} if best else {**style, "linewidth": 1, "zorder": 2}
         for job in jobs:
             values = job.curve(over)
             axes.plot(

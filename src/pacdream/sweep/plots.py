@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,7 @@ def _write_score(axes: Axes, row: int, column: int, sweep: Sweep, combination: i
     std = found.std["score"][combination]
     star = f"{STAR} " if combination == 0 else ""
     spread = "" if math.isnan(std) else f"± {number(std)}, "
-    centred = {"ha": "center", "va": "center", "color": colour}
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
     axes.text(column, row - 0.1, f"{star}{number(found.mean['score'][combination])}", weight="bold", **centred)
     axes.text(column, row + 0.14, f"{spread}n = {count_text(sweep, combination)}", fontsize=8, **centred)
 

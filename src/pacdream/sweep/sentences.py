@@ -34,28 +34,12 @@ def headline(sweep: Sweep) -> str:
 def notes(sweep: Sweep) -> list[str]:
     """What a reader must know before believing the table."""
     found = _about_scores(sweep)
-    if without := [job for job in sweep.jobs if job.status == "finished" and math.isnan(job.score)]:
-        found += [f"{len(without)} finished without a score:", *(f"{job.name}: {why_no_score(job)}" for job in without)]
+    found += _without_score(sweep)
     if len(monitors := {job.monitor for job in sweep.jobs}) > 1:
         found.append(f"The jobs monitor different values ({', '.join(sorted(monitors))}): their scores do not compare.")
     if other := [key for key in sweep.settings if {key, key.partition(".")[0]} & _OTHER_DATA]:
         found.append(f"Jobs that differ in {', '.join(other)} are measured on other data: their scores do not compare.")
     return found
-
-
-def why_no_score(job: Job) -> str:
-    """What a job that has finished lacks for a score, and how to get one."""
-    assert job.result is not None
-    if job.result.monitor is None:
-        return "nothing is monitored; choose what with callback.checkpoint.monitor=<metric>."
-    if job.result.monitor in job.logged:
-        return f"{job.monitor} was never a finite number."
-    known = sorted(set(job.logged) - {"epoch", "step"})
-    instead = f", or monitor what was logged: callback.checkpoint.monitor={known[-1]}" if known else ""
-    return (
-        f"{job.monitor}, which the checkpoint monitors, was not logged in {job.result.step} steps; "
-        f"train on until a validation (trainer.max_steps, trainer.val_check_interval, trainer.limit_val_batches){instead}."
-    )
 
 
 def commands(sweep: Sweep) -> list[tuple[str, str]]:
@@ -67,6 +51,29 @@ def commands(sweep: Sweep) -> list[tuple[str, str]]:
     if sweep.resume is not None:
         found.append(("Do what is missing; finished jobs are left alone", sweep.resume))
     return found
+
+
+def _without_score(sweep: Sweep) -> list[str]:
+    """For each reason that some finished jobs have no score the number of jobs and their names."""
+    finished = [i for i, job in enumerate(sweep.jobs) if job.status == "finished" and math.isnan(job.score)]
+    reasons: dict[str, list[str]] = {}
+    for i in finished:
+        reasons.setdefault(_why_no_score(sweep.jobs[i]), []).append(describe_job(sweep, i))
+    return [f"{len(jobs)} finished without a score ({'; '.join(jobs)}): {why}" for why, jobs in reasons.items()]
+
+
+def _why_no_score(job: Job) -> str:
+    """What a finished job lacks for a score, and how to get one."""
+    if job.result is None or job.result.monitor is None:
+        return "nothing was monitored. Choose what: callback.checkpoint.monitor=val/loss."
+    if job.monitor in job.logged:
+        return f"{job.monitor} was never a finite number."
+    loss = "train/loss_epoch"
+    instead = f", or monitor the training loss: callback.checkpoint.monitor={loss}" if loss in job.logged else ""
+    return (
+        f"{job.monitor}, which the checkpoint monitors, was never logged, as no validation ran before training ended. "
+        f"Train for longer, validate earlier (trainer.val_check_interval=<steps>){instead}."
+    )
 
 
 def _about_scores(sweep: Sweep) -> list[str]:

@@ -93,8 +93,8 @@ class Sweep:
         mean, std, n = groups.mean(), groups.std(), groups.count()
         best_first = np.argsort(self.sign * mean["score"].to_numpy(), kind="stable")
         values = mean.index.to_frame(index=False)[self.settings]
-        ranked = [frame.iloc[best_first].reset_index(drop=True) for frame in (values, mean, std, n)]
-        return Combinations(*ranked, np.argsort(best_first)[groups.ngroup()])
+        values, mean, std, n = (frame.iloc[best_first].reset_index(drop=True) for frame in (values, mean, std, n))
+        return Combinations(values, mean, std, n, np.argsort(best_first)[groups.ngroup()])
 
     @property
     def has_score(self) -> bool:

@@ -35,7 +35,7 @@ def _print_table(console: Console, table: Table) -> None:
         short = heading.rpartition("/")[2].replace("_", " ") if i > numbers else heading
         grid.add_column(Text(short), justify="right", overflow="fold", no_wrap=i in (numbers - 1, numbers))
     for row in table.rows:
-        grid.add_row(*map(Text, row), style="bold" if row[0] == STAR else None)
+        grid.add_row(*(Text(str(cell)) for cell in row), style="bold" if row[0] == STAR else None)
     console.print(grid)
 
 

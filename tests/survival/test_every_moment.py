@@ -1,0 +1,76 @@
+"""A run that is killed right before any change of a file, whichever it is, loses nothing."""
+
+import itertools
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pacdream.data.latent_data_module import LatentDataModule
+from tests.survival.commands import Starter
+from tests.survival.work import Training, training, training_a_tokenizer
+
+KILLED = "tests/survival/killed.py"
+
+
+def kill_before_each_change(starter: Starter, begin: Callable[[Path], Training], folder: Path) -> int:
+    """Kill one run after the other, each a change later than the one before, and let each go on; how many."""
+    for number in itertools.count(1):
+        run = begin(folder / str(number))
+        command = starter.now(KILLED, str(number), *run.arguments())
+        if command.wait() == 0:
+            return number - 1
+        assert command.code == -signal.SIGKILL, command.output
+        run.check()
+        run.starts = number % 2  # the same command again, or `resume=`
+        run.complete()
+    raise AssertionError
+
+
+class TinyTraining(Training):
+    """Without Hydra."""
+
+    def arguments(self) -> list[str]:
+        """Always the same."""
+        return [*self.command]
+
+    def expected(self) -> list[str]:
+        """It says nothing."""
+        return []
+
+
+@pytest.mark.parametrize("by", ["epochs", "steps"])
+def test_a_training(
+    starter: Starter, by: str, episodes: Path, tokenizer_path: Path, latents: LatentDataModule, tmp_path: Path
+) -> None:
+    def begin(run: Path) -> TinyTraining:
+        folders = map(str, (run, episodes, tokenizer_path, latents.cache_folder))
+        return TinyTraining(starter, run, ["tests/survival/tiny_training.py", *folders, by], tmp_path / "whole")
+
+    starter.finish(*begin(tmp_path / "whole").arguments())
+    assert kill_before_each_change(starter, begin, tmp_path) > 10
+
+
+@pytest.mark.slow
+def test_a_training_command(starter: Starter, undisturbed: Path, tokenizer_path: Path, tmp_path: Path) -> None:
+    command = training(undisturbed, tokenizer_path, "data.limit=32")
+    starter.finish(*command, f"hydra.run.dir={tmp_path / 'whole'}")
+
+    def begin(run: Path) -> Training:
+        return Training(starter, run, command, tmp_path / "whole")
+
+    assert kill_before_each_change(starter, begin, tmp_path) > 20
+
+
+@pytest.mark.slow
+def test_a_training_command_that_validates_in_the_middle_of_an_epoch(
+    starter: Starter, undisturbed: Path, tmp_path: Path
+) -> None:
+    command = training_a_tokenizer(undisturbed, "trainer.max_steps=6", "trainer.val_check_interval=2")
+    starter.finish(*command, f"hydra.run.dir={tmp_path / 'whole'}")
+
+    def begin(run: Path) -> Training:
+        return Training(starter, run, command, tmp_path / "whole")
+
+    assert kill_before_each_change(starter, begin, tmp_path) > 20
