@@ -135,6 +135,16 @@ def test_other_env_or_policy_settings_are_refused_by_name(folder, no_recording, 
         other.record()
 
 
+@pytest.mark.parametrize("name", ["ale_py", "rom_md5"])
+def test_another_emulator_or_game_file_is_refused_by_name(folder, no_recording, name):
+    manifest = read_manifest(folder)
+    write_manifest(folder, replace(manifest, provenance={**manifest.provenance, name: "another"}))
+    with pytest.raises(ValueError, match=rf"recorded with other provenance \({name}: another -> "):
+        recording(folder, episodes=3).record()
+    with pytest.raises(ValueError, match=rf"recorded with other provenance \({name}: another -> "):
+        find_or_record(folder, recording(folder, episodes=1))
+
+
 def test_more_workers_are_no_other_settings(folder, no_recording):
     assert len(recording(folder, workers=7).record().episodes) == 2
 

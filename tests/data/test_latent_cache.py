@@ -161,6 +161,25 @@ def test_tokenizer_of_another_palette_does_not_fit(counter):
         check_fit(tokenizer, counter[1])
 
 
+@pytest.mark.parametrize("unknown", [0, 1, 10])
+def test_a_colour_in_a_hundred_may_be_new_but_is_told_of(counter, unknown, caplog):
+    check_fit(*with_unknown_colours(counter[1], unknown))
+    assert ("new to the tokenizer" in caplog.text) == (unknown > 0)
+
+
+def test_more_than_one_new_colour_in_a_hundred_is_refused(counter):
+    with pytest.raises(ValueError, match="1% of the pixels have a colour that the tokenizer has never seen"):
+        check_fit(*with_unknown_colours(counter[1], 11))
+
+
+def with_unknown_colours(manifest, count):
+    """A tokenizer that knows the colours 0 and 2, and episodes of 1,000 pixels of which so many have another."""
+    tokenizer = CounterTokenizer()
+    tokenizer.palette_indices = torch.tensor([0, 2], dtype=torch.uint8)
+    colours = {"0": 500, "2": 500 - count, "4": count}
+    return tokenizer, replace(manifest, episodes=(replace(manifest.episodes[0], colours=colours),))
+
+
 def test_folder_that_cannot_be_written_is_named(counter, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=f"cannot write to {tmp_path}/file/latents"):

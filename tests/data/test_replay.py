@@ -177,6 +177,17 @@ def test_altered_frames_are_found_and_named(episodes: Path, manifest: Manifest) 
     assert "\n" not in line
 
 
+@pytest.mark.parametrize("name", ["ale_py", "rom_md5"])
+def test_what_another_emulator_or_game_file_recorded_is_refused_by_name(
+    episodes: Path, manifest: Manifest, name: str
+) -> None:
+    _, episode = read(episodes, manifest, 0)
+    other = replace(manifest, provenance={**manifest.provenance, name: "another"})
+    line = refusal(episodes, other, replace(episode, frames=episode.frames ^ 2))
+    assert f"differs from the recording at frame 0: it was made with another emulator ({name}: another -> " in line
+    assert "\n" not in line
+
+
 def test_altered_actions_are_found(certain: tuple[Path, Manifest]) -> None:
     _, episode = read(*certain, 0)
     refusal(*certain, replace(episode, actions=(episode.actions + 3) % 9))

@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 
 from pacdream.data.episode_store import Manifest, read_episodes
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.one_step import measure_one_step
 from pacdream.evaluation.states import AROUND_DEATH, rare_states
 from pacdream.game.game import Game
 from pacdream.game.ms_pacman import MS_PACMAN
+from pacdream.metric.episode_metric import draw_episodes
 from pacdream.types import Episode
+from tests.rollout.scripted import ScriptedWorldModel, stand_still
+from tests.runs import several_held_out
 
 STEPS = 40
 MAZE, DOTS_EATEN, FRUIT_X = 0, 119, 11  # addresses
@@ -84,6 +89,20 @@ def test_every_frame_is_in_one_of_four_mazes(value: int, maze: int) -> None:
     moved = with_memory(MAZE, 25, value)
     assert when(moved, "maze 1") == list(range(25))
     assert when(moved, f"maze {maze}") == list(range(25, STEPS + 1))
+
+
+@pytest.mark.parametrize("frame", [4, 70, 81])
+def test_each_prediction_counts_for_the_states_of_the_frame_that_it_predicts(
+    frame: int, latents: LatentDataModule, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, warmup, draws = several_held_out(latents), 3, draw_episodes(3, 2, seed=0)
+    monkeypatch.setattr(LatentDataModule, "game", Game(states={"now": lambda e: np.arange(len(e.frames)) == frame}))
+    done = measure_one_step(ScriptedWorldModel(stand_still), data, manifest, draws, warmup, 1)
+    now, accuracy = done.state_names.index("now"), done.figures["state/accuracy"]
+    copied = [data.episode(number)[0] for number in data.split.val]
+    expected = np.mean([float((codes[frame] == codes[frame - 1]).float().mean()) for codes in copied])
+    assert accuracy.n[now] == len(copied)
+    assert float(accuracy.value[now]) == pytest.approx(expected)
 
 
 def test_real_episodes_have_the_states_that_their_memory_tells(episodes: Path, manifest: Manifest) -> None:

@@ -6,8 +6,12 @@ import torch
 from numpy.typing import NDArray
 
 from pacdream.data.episode_store import Manifest, read_episode
+from pacdream.evaluation.game_space import DecodedRollouts, measure_game
+from pacdream.evaluation.real_futures import RecordedFrames
+from pacdream.game.game import Game
 from pacdream.game.ms_pacman import LEVELS, MS_PACMAN
 from pacdream.metric.dots import DotScore, dot_counts, dot_sites, maze_colours
+from pacdream.metric.episode_metric import draw_episodes
 
 SIZE = HEIGHT, WIDTH = 2, 4
 FLOOR, WALLS, SPRITE = 144, 74, 42
@@ -85,6 +89,19 @@ def test_figures_are_dots_per_frame_of_each_horizon() -> None:
     assert figures["dots_too_many_eaten"].tolist() == [1.5, 0.5]
     assert figures["dots_too_few_eaten"].tolist() == [0, 1.5]
     assert score.sums[1].tolist() == [[1, 0, 0], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("kept", [DOTS[1:], []])
+def test_sites_are_those_of_the_present_frame(kept: list[tuple[int, int]]) -> None:
+    """Dots that are eaten in all of the real future, but were there when it began, must go in a rollout too."""
+    recorded = RecordedFrames(np.stack([maze(DOTS), *[maze(kept)] * 3])[None], np.zeros((1, 4, 128), np.uint8))
+    nothing_eaten = np.stack([maze(DOTS)] * 3)[None]
+    decoded = DecodedRollouts(recorded.frames[:, 1:], recorded.frames[:, 1:], nothing_eaten, nothing_eaten[:, 0])
+    game, draws = Game(dot_size=SIZE), draw_episodes(1, 2, seed=0)
+    figures = measure_game(decoded, recorded, torch.tensor([0]), np.zeros((256, 3), np.uint8), draws, game)
+    eaten = len(DOTS) - len(kept)
+    assert figures["game/dream/dots_too_few_eaten"].value.tolist() == [eaten] * 3
+    assert figures["game/tokenizer/dots_too_few_eaten"].value.tolist() == [0] * 3
 
 
 def test_in_the_real_game_dots_go_as_they_are_eaten(episodes: Path, manifest: Manifest) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pacdream.core.settings import differences
 from pacdream.data.collect import episode_seeds, index_of
 from pacdream.data.episode_store import EpisodeEntry, Manifest
 from pacdream.game.atari import PaletteFrames, SavedState, make_env
@@ -43,7 +44,7 @@ class Emulator:
             self._seed = int(manifest.settings["seed"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{folder} does not say which game it was recorded with (no {error})") from error
-        self.folder = folder
+        self.folder, self._provenance = folder, manifest.provenance
         # Called by name, not looked up: a folder of episodes must not be able to run anything else.
         recorder = settings.pop("_target_", None)
         if recorder != f"{make_env.__module__}.{make_env.__name__}":
@@ -68,12 +69,19 @@ class Emulator:
             if not np.array_equal(frame, episode.frames[step]):
                 raise ValueError(
                     f"playing {self.folder / entry.file} again differs from the recording at frame {step}: "
-                    "was it made with another emulator or an older version of this project?"
+                    f"{self._guess()}"
                 )
             if step in wanted:
                 yield env.save(int(episode.actions[step - 1]) if step else _START)
             if step < len(episode.actions):
                 frame, *_ = env.step(int(episode.actions[step]))
+
+    def _guess(self) -> str:
+        """What is known of why an episode cannot be played again."""
+        changed = differences(self._provenance, self._replayed.provenance)
+        if changed:
+            return f"it was made with another emulator ({', '.join(changed)})"
+        return "was it made with an older version of this project?"
 
     def branch(self, state: SavedState, actions: Sequence[int]) -> Branch:
         """What happens from a state with these actions and new sticky noise."""
