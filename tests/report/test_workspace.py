@@ -36,7 +36,7 @@ from pacdream.tokenizer.module import TokenizerModule
 from tests.conftest import compose_config
 from tests.world_model.fitting import tiny_module
 
-SECTIONS = ["Better than copying?", "Training", "Does it listen?", "The game itself", "Dreams", "Tokenizer"]
+SECTIONS = ["Better than copying?", "Training", "Does it obey the action?", "The game itself", "Dreams", "Tokenizer"]
 HORIZON = 30
 ACCOUNT = ["entity=me", "project=mine"]
 

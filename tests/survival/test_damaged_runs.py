@@ -41,7 +41,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 
 def settings_are_compared(run: Path) -> None:
-    record_settings(run, OmegaConf.create({"resume": str(run)}))
+    record_settings(run, OmegaConf.merge(OmegaConf.load(run / ".hydra" / "config.yaml"), {"resume": str(run)}))
 
 
 def data_are_compared(run: Path) -> None:

@@ -42,7 +42,8 @@ def record_settings(folder: Path, config: DictConfig) -> list[str]:
 
 def _refuse(folder: Path, began: DictConfig, why: str, changed: list[str]) -> None:
     _write_yaml(folder / ".hydra" / "config.yaml", began)  # Hydra has written the new ones there
-    raise ValueError(f"{folder} {why} ({', '.join(changed)[:300]}): choose those again")
+    stored = folder / "settings.yaml"
+    raise ValueError(f"{folder} {why} ({', '.join(changed)[:300]}): choose those again, which are in {stored}")
 
 
 def _comparable(config: DictConfig) -> dict[str, Any]:

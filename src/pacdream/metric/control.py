@@ -30,7 +30,7 @@ def grid_distances(imagined: Tensor, real: Tensor) -> Tensor:
 def retrieval_hits(distances: Tensor) -> Tensor:
     """Chance (B, T) that the real future nearest to an imagined one is that of the same action.
 
-    Ties share it: a dream that does not listen, whose futures are all the same, gets exactly ``1 / A``.
+    Ties share it: a model that ignores the action, whose futures are all the same, gets exactly ``1 / A``.
 
     >>> distances = torch.tensor([[0.1, 0.5], [0.4, 0.2]])  # imagined by action, real by action
     >>> retrieval_hits(distances.reshape(1, 2, 2, 1))
@@ -76,9 +76,9 @@ def headings(displacement: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 class MoveScore(EpisodeMetric):
-    """How often the imagined player goes where the real one does, against what it would score without listening.
+    """How often the imagined player goes where the real one does, against what it would if it ignored the action.
 
-    Chance is the score of the same dreams with the actions exchanged: one that does not listen is exactly at chance.
+    Chance is the score of the same rollouts with the actions exchanged: a model that ignores them is exactly at chance.
     """
 
     def __init__(self, num_episodes: int) -> None:
@@ -116,6 +116,6 @@ class DivergenceScore(EpisodeMetric):
         self.add(torch.stack([part.flatten(-2).sum(-1) for part in parts], -1), episode)
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
-        """``divergence`` is 0 for a dream that does not listen."""
+        """``divergence`` is 0 for a model that ignores the action."""
         total, differ, right = sums.unbind(-1)
         return {"divergence": ratio(differ, total), "shuffled_accuracy": ratio(right, total)}

@@ -100,15 +100,15 @@ def plot_game(path: Path, card: Scorecard) -> None:
 def plot_control(path: Path, card: Scorecard) -> None:
     """How far the dream obeys the action."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
-    retrieval, fan, divergence = figure.subplots(1, 3)
+    retrieval, spread, divergence = figure.subplots(1, 3)
     _line(retrieval, card, "control/retrieval", "dream", "C0-")
     _line(retrieval, card, "control/retrieval_best", "real futures", "k:")
     if directions := card.about.get("directions"):
-        retrieval.axhline(1 / directions, color="k", linestyle="--", linewidth=1, label="does not listen")
+        retrieval.axhline(1 / directions, color="k", linestyle="--", linewidth=1, label="ignores the action")
     retrieval.set(title="own future nearest", xlabel="steps held", ylim=(0, 1))
-    _line(fan, card, "control/spread_imagined", "dream", "C0-")
-    _line(fan, card, "control/spread_real", "real", "k:")
-    fan.set(title="codes that differ between directions", xlabel="steps held", ylim=(0, None))
+    _line(spread, card, "control/spread_imagined", "dream", "C0-")
+    _line(spread, card, "control/spread_real", "real", "k:")
+    spread.set(title="codes that differ between directions", xlabel="steps held", ylim=(0, None))
     _line(divergence, card, "control/divergence", "codes changed by other actions", "C0-")
     divergence.set(title="true against exchanged actions", xlabel="imagined steps", ylim=(0, None))
     _finish(figure, path)

@@ -25,7 +25,7 @@ def workspace(entity: str, project: str) -> "ws.Workspace":
     panels = {
         "Better than copying?": _better_than_copying(wr),
         "Training": _training(wr),
-        "Does it listen?": _listening(wr),
+        "Does it obey the action?": _control(wr),
         "The game itself": _game(wr),
         "Dreams": _dreams(wr),
         "Tokenizer": _tokenizer(wr),
@@ -70,7 +70,7 @@ def _training(wr: ModuleType) -> list[Any]:
     ]
 
 
-def _listening(wr: ModuleType) -> list[Any]:
+def _control(wr: ModuleType) -> list[Any]:
     return [
         wr.BarPlot(title="Goes where it is told", metrics=["control/move", "control/move_chance"]),
         wr.BarPlot(title="Finds its direction's future again", metrics=["control/retrieval"]),
