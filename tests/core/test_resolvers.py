@@ -18,6 +18,11 @@ def test_a_sweep_that_is_none_ends_the_command(tmp_path):
         sweep_folder(f"{tmp_path}/none", "new")
 
 
+def test_no_sweep_to_go_on_with_begins_no_new_one():
+    with pytest.raises(SystemExit, match=r"sweep\.resume= is not the folder of a sweep"):
+        sweep_folder("", "new")
+
+
 def test_a_job_is_named_by_its_overrides():
     assert folder_name("optimizer.lr=1e-3,seed=1") == "optimizer.lr=1e-3,seed=1"
     assert folder_name("") == "default"

@@ -46,7 +46,7 @@ def writable(folder: str) -> str:
 
 def sweep_folder(resume: str | None, new: str) -> str:
     """The folder of the sweep to go on with, a new one if there is none; the command ends if it does not exist."""
-    if resume is not None and not Path(resume).is_dir():
+    if resume is not None and not (resume and Path(resume).is_dir()):
         sys.exit(f"sweep.resume={resume} is not the folder of a sweep")
     return resume or new
 
