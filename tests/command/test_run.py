@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.command.run import Run, newest_run, open_run
-from pacdream.core.checkpoint_io import SealedCheckpointIO, read_checkpoint
+from pacdream.core.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from pacdream.core.checkpoints import load_model, save_model, weights_sha256
 from pacdream.data.episode_store import read_manifest, write_manifest
 from pacdream.data.latent_data_module import LatentDataModule
@@ -232,7 +232,7 @@ def test_a_bare_checkpoint_of_another_tokenizer_is_refused(
 def test_weights_of_another_run_behind_another_tokenizer_are_refused(trained: Path, tmp_path: Path) -> None:
     weights = read_checkpoint(trained / "checkpoints" / "best.ckpt")
     weights["made_from"]["tokenizer"] = "ab" * 32
-    SealedCheckpointIO().save_checkpoint(weights, tmp_path / "foreign.ckpt")
+    AtomicCheckpointIO().save_checkpoint(weights, tmp_path / "foreign.ckpt")
     line = data_refusal(open_run(trained, checkpoint=str(tmp_path / "foreign.ckpt")))
     assert f"{tmp_path / 'foreign.ckpt'} was trained behind another tokenizer (abababababab…)" in line
 
@@ -307,7 +307,7 @@ def extended(episodes: Path, other_episodes: Path, tmp_path: Path) -> Path:
 def rewritten(checkpoint: Path, path: Path, *without: str) -> Path:
     """A checkpoint as an older version wrote it."""
     content = read_checkpoint(checkpoint)
-    SealedCheckpointIO().save_checkpoint({k: v for k, v in content.items() if k not in without}, path)
+    AtomicCheckpointIO().save_checkpoint({k: v for k, v in content.items() if k not in without}, path)
     return path
 
 

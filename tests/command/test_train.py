@@ -75,12 +75,13 @@ def test_several_devices_in_a_multirun_are_refused(small: list[str], tmp_path: P
         run(tmp_path / "run", [*small, f"trainer.devices={devices}", "hydra.mode=MULTIRUN"])
 
 
-def test_two_processes_train_as_one_with_twice_the_batch(small: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("devices", [["trainer=ddp", "trainer.accelerator=cpu"], ["trainer=cpu", "trainer.devices=2"]])
+def test_two_processes_train_as_one_with_twice_the_batch(devices: list[str], small: list[str], tmp_path: Path) -> None:
     small = [*small, "optimizer=sgd", "optimizer.lr=0.5", "trainer.max_steps=2"]
     run(tmp_path / "one", [*small, "data.batch_size=8"])
-    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "data.batch_size=4", f"hydra.run.dir={tmp_path / 'two'}"]
+    two = [*devices, "data.batch_size=4", f"hydra.run.dir={tmp_path / 'two'}"]
     subprocess.run(
-        [sys.executable, ROOT / "train.py", *(override for override in small if override != "trainer=cpu"), *ddp],
+        [sys.executable, ROOT / "train.py", *(override for override in small if override != "trainer=cpu"), *two],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=300,
     )  # fmt: skip
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")

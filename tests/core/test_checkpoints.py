@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
-from pacdream.core.checkpoint_io import SealedCheckpointIO
+from pacdream.core.checkpoint_io import AtomicCheckpointIO
 from pacdream.core.checkpoints import build_model, check_resumable, load_model, save_model, weights_sha256
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.tokenizer.frozen import load_tokenizer
@@ -28,7 +28,7 @@ def saved(gru: GRUWorldModel, tmp_path: Path) -> Path:
 def as_training_checkpoint(path: Path, model: GRUWorldModel, recipe: Any) -> Path:
     """What the trainer writes, cut down to what is read."""
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
-    SealedCheckpointIO().save_checkpoint({"state_dict": state, "recipe": recipe}, path)
+    AtomicCheckpointIO().save_checkpoint({"state_dict": state, "recipe": recipe}, path)
     return path
 
 

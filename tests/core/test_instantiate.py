@@ -102,7 +102,7 @@ MOVED = {
     "pacdream.env.atari.make_env": "pacdream.game.atari.make_env",
     "pacdream.evaluation.report.WorldModelReport": "pacdream.report.world_model.WorldModelReport",
     "pacdream.evaluation.tokenizer_report.TokenizerReport": "pacdream.report.tokenizer.TokenizerReport",
-    "pacdream.runtime.checkpoint_io.SealedCheckpointIO": "pacdream.core.checkpoint_io.SealedCheckpointIO",
+    "pacdream.runtime.checkpoint_io.SealedCheckpointIO": "pacdream.core.checkpoint_io.AtomicCheckpointIO",
     "pacdream.runtime.logging.CSVLogger": "pacdream.core.csv_logger.CSVLogger",
     "pacdream.runtime.logging.wandb_logger": "pacdream.command.logging.wandb_logger",
 }

@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 from safetensors.torch import save_file
 
-from pacdream.core.checkpoint_io import SealedCheckpointIO
+from pacdream.core.checkpoint_io import AtomicCheckpointIO
 from pacdream.core.checkpoints import load_model, tensors_sha256
 from pacdream.world_model.base import WorldModel
 
@@ -38,7 +38,7 @@ def with_recipe(path: Path, recipe: dict[str, Any]) -> Path:
         weights, text = {"weight": torch.zeros(1)}, json.dumps(recipe)
         save_file(weights, path, {"recipe": text, "sha256": tensors_sha256(weights, text)})
     else:
-        SealedCheckpointIO().save_checkpoint({"state_dict": {}, "recipe": recipe}, path)
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {}, "recipe": recipe}, path)
     return path
 
 
@@ -58,16 +58,16 @@ def test_both_traps_work(tmp_path: Path, trace: Path) -> None:
 @pytest.mark.parametrize("key", ["recipe", "state_dict", "callbacks"])
 def test_a_pickled_object_is_not_executed(tmp_path: Path, trace: Path, key: str) -> None:
     content = {"recipe": {}, "state_dict": {}, key: Malicious(trace)}
-    SealedCheckpointIO().save_checkpoint(content, tmp_path / "bad.ckpt")  # its author knows how to seal it
+    AtomicCheckpointIO().save_checkpoint(content, tmp_path / "bad.ckpt")
     with pytest.raises(ValueError, match="it holds more than tensors"):
         load_model(tmp_path / "bad.ckpt", WorldModel)  # type: ignore[type-abstract]
     assert not trace.exists()
 
 
 def test_the_trainer_executes_nothing_even_if_told_to(tmp_path: Path, trace: Path) -> None:
-    SealedCheckpointIO().save_checkpoint({"recipe": Malicious(trace)}, tmp_path / "bad.ckpt")
+    AtomicCheckpointIO().save_checkpoint({"recipe": Malicious(trace)}, tmp_path / "bad.ckpt")
     with pytest.raises(ValueError, match="it holds more than tensors"):
-        SealedCheckpointIO().load_checkpoint(tmp_path / "bad.ckpt", weights_only=False)
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "bad.ckpt", weights_only=False)
     assert not trace.exists()
 
 

@@ -37,6 +37,11 @@ def test_order_depends_on_the_epoch():
     assert order(batches, epoch=0) != order(batches, epoch=1)
 
 
+def test_no_epoch_of_a_seed_is_an_epoch_of_another():
+    orders = [tuple(order(loader(seed=seed), epoch)) for seed in range(4) for epoch in range(4)]
+    assert len(set(orders)) == len(orders)
+
+
 def test_order_does_not_depend_on_what_was_drawn_before():
     used = loader()
     order(used, epoch=0)

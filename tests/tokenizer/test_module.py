@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.core.checkpoint_io import SealedCheckpointIO
+from pacdream.core.checkpoint_io import AtomicCheckpointIO
 from pacdream.core.checkpoints import load_model
 from pacdream.data.episode_store import Manifest
 from pacdream.data.frame_data_module import load_frames
@@ -33,7 +33,7 @@ def fit(module: TokenizerModule, frames: Tensor, folder: Path) -> lightning.Trai
     trainer = lightning.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_progress_bar=False, enable_checkpointing=False,
         enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=1, default_root_dir=folder,
-        plugins=[SealedCheckpointIO()],
+        plugins=[AtomicCheckpointIO()],
     )  # fmt: skip
     ram = torch.zeros(len(frames), 128, dtype=torch.uint8)
     trainer.fit(module, DataLoader([frames], None), DataLoader([(frames, ram)], None))

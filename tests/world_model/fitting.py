@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from torch.optim.lr_scheduler import StepLR
 
-from pacdream.core.checkpoint_io import SealedCheckpointIO
+from pacdream.core.checkpoint_io import AtomicCheckpointIO
 from pacdream.core.checkpoints import build_model
 from pacdream.core.instantiate import build
 from pacdream.data.latent_data_module import LatentDataModule
@@ -38,7 +38,7 @@ def fit(
         "logger": False,
         "max_epochs": 1,
         "limit_train_batches": 5,
-        "plugins": [SealedCheckpointIO()],
+        "plugins": [AtomicCheckpointIO()],
         **settings,
     }
     trainer = lightning.Trainer(accelerator="cpu", num_sanity_val_steps=0, default_root_dir=folder, **quiet, **settings)

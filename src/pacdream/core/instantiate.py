@@ -12,7 +12,7 @@ MOVED = {
     "pacdream.env.": "pacdream.game.",
     "pacdream.evaluation.report.": "pacdream.report.world_model.",
     "pacdream.evaluation.tokenizer_report.": "pacdream.report.tokenizer.",
-    "pacdream.runtime.checkpoint_io.": "pacdream.core.checkpoint_io.",
+    "pacdream.runtime.checkpoint_io.SealedCheckpointIO": "pacdream.core.checkpoint_io.AtomicCheckpointIO",
     "pacdream.runtime.logging.CSVLogger": "pacdream.core.csv_logger.CSVLogger",
     "pacdream.runtime.logging.": "pacdream.command.logging.",
 }

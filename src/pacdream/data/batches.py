@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar, cast
 
 import lightning
+import numpy
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -56,7 +57,9 @@ class BatchSampler(Sampler[Tensor]):
         # A generator, so that this runs at the first batch: Lightning tells the epoch only after iter().
         done = self.resume["done"] if self.resume.get("epoch") == self.epoch else 0
         self.resume = {}
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        # Not their sum: the first epoch of the next seed would be the second one of this.
+        (mixed,) = numpy.random.SeedSequence([self.seed, self.epoch]).generate_state(1, numpy.uint64)
+        generator = torch.Generator().manual_seed(int(mixed))
         order = torch.arange(self.length, dtype=torch.int32)
         if self.shuffle:
             torch.randperm(self.length, generator=generator, out=order)
