@@ -19,7 +19,7 @@ def test_a_sweep_that_is_none_ends_the_command(tmp_path):
 
 
 def test_no_sweep_to_go_on_with_begins_no_new_one():
-    with pytest.raises(SystemExit, match="sweep.resume= is not the folder of a sweep"):
+    with pytest.raises(SystemExit, match=r"sweep\.resume= is not the folder of a sweep"):
         sweep_folder("", "new")
 
 
