@@ -1,8 +1,9 @@
 import signal
+from typing import ClassVar
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 
 from pacdream.callback.safe_stop import SafeStop
 from pacdream.core.checkpoint_io import read_checkpoint
@@ -30,6 +31,21 @@ class Signalled(SafeStop):
         if trainer.global_step == 3:
             for number in self.signals:
                 signal.raise_signal(number)
+
+
+class Recorder(SafeStop):
+    """Notes the steps at which it saves."""
+
+    saved: ClassVar[list[int]] = []
+
+    def on_train_start(self, *arguments):
+        super().on_train_start(*arguments)
+        self.saved.clear()
+
+    def on_save_checkpoint(self, trainer, pl_module, checkpoint):
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if checkpoint["safe_stop"]["between_steps"]:
+            self.saved.append(trainer.global_step)
 
 
 @pytest.fixture(autouse=True)
@@ -81,21 +97,44 @@ def test_a_signal_that_comes_too_late_for_another_step_is_not_lost(latents, tmp_
 
 
 def test_long_epochs_are_saved_in_their_middle(latents, tmp_path):
-    fit(tiny_module(latents), latents, tmp_path, callbacks=[SafeStop(1, save_every_minutes=0)])
-    assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 4
+    fit(tiny_module(latents), latents, tmp_path, callbacks=[Recorder(1, save_every_minutes=0)])
+    assert Recorder.saved == [1, 2, 3, 4, 5]
 
 
-def test_short_epochs_are_not(latents, tmp_path):
-    fit(tiny_module(latents), latents, tmp_path, callbacks=[SafeStop(1, 10)], enable_checkpointing=False)
+def test_a_run_is_saved_at_its_end_and_after_each_validation_before_the_next_step(latents, tmp_path):
+    fit(tiny_module(latents), latents, tmp_path, callbacks=[Recorder(1, 10)], val_check_interval=2)
+    assert Recorder.saved == [2, 4, 5]
+
+
+def test_a_trial_of_one_batch_saves_nothing(latents, tmp_path):
+    fit(tiny_module(latents), latents, tmp_path, callbacks=[SafeStop(1, 0)], fast_dev_run=True)
     assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(("minutes", "number"), [(0, None), (10, signal.SIGTERM)])
+def test_weights_that_are_not_finite_are_never_saved(latents, tmp_path, minutes, number):
+    """On a GPU, where the loss is looked at now and then only, a step may have broken them unseen."""
+
+    class Breaking(SafeStop):
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            if trainer.global_step == 2:
+                next(pl_module.parameters()).data[0] = torch.nan
+                if number:
+                    signal.raise_signal(number)
+
+    with pytest.raises(ValueError, match=r"^the sum of the weights is nan at step 2: .*; try a smaller optimizer\.lr$"):
+        fit(tiny_module(latents), latents, tmp_path, callbacks=[Breaking(50, minutes)])
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    assert not last.exists() or read_checkpoint(last)["global_step"] == 1
 
 
 def test_a_run_that_was_stopped_early_is_not_trained_further(latents, tmp_path):
     def callbacks():
         early = EarlyStopping("val/loss", patience=1, min_delta=100.0)
-        return [SafeStop(1, 10), early, ModelCheckpoint(tmp_path, filename="best", save_last=True)]
+        return [SafeStop(1, 10), early]
 
+    last = tmp_path / "checkpoints" / "last.ckpt"
     stopped = fit(tiny_module(latents), latents, tmp_path, max_epochs=5, callbacks=callbacks())
-    again = fit(tiny_module(latents), latents, tmp_path, tmp_path / "last.ckpt", max_epochs=5, callbacks=callbacks())
+    again = fit(tiny_module(latents), latents, tmp_path, last, max_epochs=5, callbacks=callbacks())
     assert stopped.current_epoch < 5
     assert again.global_step == stopped.global_step

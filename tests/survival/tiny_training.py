@@ -8,28 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from pacdream.core.checkpoints import load_model
-from pacdream.core.csv_logger import CSVLogger
-from pacdream.core.instantiate import build
 from pacdream.data.recording import Recording
 from pacdream.tokenizer.base import Tokenizer
 from tests import conftest
-from tests.conftest import ROOT, latent_data
-from tests.world_model.fitting import fit, tiny_module
+from tests.conftest import latent_data
+from tests.world_model.fitting import configured, fit, tiny_module
 
-BY = {
+BY: dict[str, dict[str, Any]] = {
     "epochs": {"max_epochs": 2},
     "steps": {"max_epochs": -1, "max_steps": 4, "val_check_interval": 1, "check_val_every_n_epoch": None},
 }
-
-
-def callbacks(run: Path) -> list[Any]:
-    """Those of ``conf/callback``, but for the progress bar."""
-    config: Any = OmegaConf.load(ROOT / "conf" / "callback" / "default.yaml")
-    config.checkpoint.dirpath, config.progress = str(run / "checkpoints"), None
-    return [build(each) for each in config.values() if each]
 
 
 def main(run: Path, episodes: Path, tokenizer: Path, cache: Path, by: str) -> None:
@@ -43,9 +33,8 @@ def main(run: Path, episodes: Path, tokenizer: Path, cache: Path, by: str) -> No
     module.model.code_embedding.register_forward_hook(lambda _, __, out: out + 0.1 * torch.rand_like(out))
     last = run / "checkpoints" / "last.ckpt"
     small = {"limit_train_batches": 2, "limit_val_batches": 1, "log_every_n_steps": 1}
-    logger = CSVLogger(str(run), None, "csv", flush_logs_every_n_steps=1)
     resume = last if last.exists() else None
-    fit(module, data, run, resume, logger=logger, callbacks=callbacks(run), **small, **BY[by])
+    fit(module, data, run, resume, **configured(run), **small, **BY[by])
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from torch.optim.lr_scheduler import StepLR
 
 from pacdream.core.checkpoint_io import SealedCheckpointIO
 from pacdream.core.checkpoints import build_model
+from pacdream.core.instantiate import build
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.module import WorldModelModule
-from tests.conftest import TINY_GRU
+from tests.conftest import ROOT, TINY_GRU
 
 ADAM = partial(torch.optim.Adam, lr=1e-2, fused=True)
 HALVED_EACH_EPOCH = partial(StepLR, step_size=1, gamma=0.5)
@@ -43,6 +44,14 @@ def fit(
     trainer = lightning.Trainer(accelerator="cpu", num_sanity_val_steps=0, default_root_dir=folder, **quiet, **settings)
     trainer.fit(module, copy.copy(data), ckpt_path=resume, weights_only=True)
     return trainer
+
+
+def configured(run: Path) -> dict[str, Any]:
+    """The callbacks of ``conf/callback``, but for the progress bar, and the logger of ``conf/logger/csv.yaml``."""
+    config: Any = OmegaConf.load(ROOT / "conf" / "callback" / "default.yaml")
+    logger: Any = OmegaConf.load(ROOT / "conf" / "logger" / "csv.yaml")
+    config.checkpoint.dirpath, config.progress, logger.csv.save_dir = str(run / "checkpoints"), None, str(run)
+    return {"callbacks": [build(callback) for callback in config.values() if callback], "logger": build(logger.csv)}
 
 
 def weights(model: WorldModel) -> list[Tensor]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import lightning
+
 
 def go_on_with_next_step(loops: dict[str, Any], more_steps: bool) -> None:
     """Change the counters of a checkpoint such that Lightning goes on with the step after it.
@@ -25,3 +27,11 @@ def go_on_with_next_step(loops: dict[str, Any], more_steps: bool) -> None:
     batch["total"]["ready"] = batch["total"]["completed"] + 1
     batch["current"]["ready"] = batch["current"]["completed"]
     loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
+
+
+def forget_restart(trainer: lightning.Trainer) -> None:
+    """Let Lightning count and validate as in a run that was not interrupted; called when the next step begins."""
+    loop = trainer.fit_loop
+    steps = loop.epoch_loop.batch_progress.total
+    steps.ready = steps.completed + 1  # that which the checkpoint counted as begun is begun only now
+    loop._restarting = False  # or ReduceLROnPlateau would not hear of this epoch

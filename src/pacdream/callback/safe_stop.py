@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 
-from pacdream.callback.between_steps import go_on_with_next_step
+from pacdream.callback.between_steps import forget_restart, go_on_with_next_step
 from pacdream.callback.stop_signals import StopSignals
 from pacdream.core.csv_logger import CSVLogger
 
@@ -35,7 +35,7 @@ class SafeStop(lightning.Callback):
         """
         self.every_n_steps_on_gpu, self.save_every_minutes = every_n_steps_on_gpu, save_every_minutes
         self._signals = StopSignals()
-        self._validated = self._saving = False
+        self._validated = self._saving = self._resumed = False
         self._saved_at, self._saved_step = 0.0, 0
         self._rows: int | None = 0
 
@@ -44,7 +44,8 @@ class SafeStop(lightning.Callback):
     ) -> None:
         """Go on with the next step, and with the curves as they were, if this run's folder holds them."""
         noted = checkpoint.get("safe_stop", {"between_steps": False, "rows": None})
-        if noted["between_steps"]:
+        self._resumed = noted["between_steps"]
+        if self._resumed:
             go_on_with_next_step(checkpoint["loops"]["fit_loop"], trainer.max_steps > checkpoint["global_step"])
         self._saved_step = checkpoint["global_step"]
         if Path(str(trainer.ckpt_path)).resolve().parent == self._folder(trainer).resolve():
@@ -71,6 +72,9 @@ class SafeStop(lightning.Callback):
             SystemExit: after a signal, with 128 plus its number, as a shell would.
             ValueError: the weights are not finite.
         """
+        if self._resumed:
+            forget_restart(trainer)
+            self._resumed = False
         if batch_idx % trainer.accumulate_grad_batches:
             return
         late = time.monotonic() > self._saved_at + 60 * self.save_every_minutes

@@ -2,7 +2,7 @@
 
 ``resume=<folder of a run>`` starts the run's own command again, in its folder: ``resumed_arguments`` puts the overrides
 it was begun with before those given now. Its settings are compared (``settings_record``), training goes on from
-``checkpoints/last.ckpt`` (``first_checkpoint``), and curves are cut back to that step (``csv_log``).
+``checkpoints/last.ckpt`` (``first_checkpoint``), curves from what was logged then (``callback/``).
 ``resume=<checkpoint>`` begins a new run from there. Either must find the data that the checkpoint was trained on.
 """
 

@@ -93,9 +93,10 @@ def _fit(training: _Training, config: DictConfig, folder: Path) -> Result:
         result = _result(trainer, reported=training.report is None)
         if trainer.is_global_zero:
             result.write(folder)
-            _report(training, folder)
-            result = _result(trainer, reported=True)
-            result.write(folder)
+            if training.report is not None:
+                _report(training, folder)
+                result = _result(trainer, reported=True)
+                result.write(folder)
     except MisconfigurationException as error:  # Lightning's word for a setting that it refuses
         raise ValueError(one_line(error)) from error
     finally:

@@ -14,7 +14,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pacdream.data.episode_store import EpisodeEntry, Manifest, write_episode, write_manifest
-from pacdream.game.atari import PaletteFrames
+from pacdream.game.palette_frames import PaletteFrames
 from pacdream.policy.base import Policy
 from pacdream.types import Episode
 

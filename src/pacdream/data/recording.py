@@ -13,7 +13,7 @@ from pacdream.core.instantiate import build
 from pacdream.core.settings import differences
 from pacdream.data.collect import Recorder, file_name, index_of, record_all
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_manifest
-from pacdream.game.atari import PaletteFrames
+from pacdream.game.palette_frames import PaletteFrames
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pacdream.core.settings import differences
 from pacdream.data.collect import episode_seeds, index_of
 from pacdream.data.episode_store import EpisodeEntry, Manifest
-from pacdream.game.atari import PaletteFrames, SavedState, make_env
+from pacdream.game.atari import make_env
+from pacdream.game.palette_frames import PaletteFrames, SavedState
 from pacdream.types import Episode
 
-_START = 0
+_BEFORE_THE_FIRST = 0
 """What the console remembers as the last action before the first one: ALE's NOOP."""
 
 
@@ -72,7 +73,7 @@ class Emulator:
                     f"{self._guess()}"
                 )
             if step in wanted:
-                yield env.save(int(episode.actions[step - 1]) if step else _START)
+                yield env.save(int(episode.actions[step - 1]) if step else _BEFORE_THE_FIRST)
             if step < len(episode.actions):
                 frame, *_ = env.step(int(episode.actions[step]))
 

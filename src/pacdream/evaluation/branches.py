@@ -14,8 +14,8 @@ from pacdream.data.latent_cache import encode_episode
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.replay import Branch, Emulator
 from pacdream.evaluation.windows import HeldOutEpisode, Windows, frames_of
-from pacdream.game.atari import SavedState
 from pacdream.game.game import Sprite
+from pacdream.game.palette_frames import SavedState
 from pacdream.metric.control import NOWHERE, headings
 from pacdream.types import Episode
 

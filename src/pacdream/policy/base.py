@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pacdream.game.atari import PaletteFrames
+from pacdream.game.palette_frames import PaletteFrames
 
 Actions = NDArray[np.int64]
 

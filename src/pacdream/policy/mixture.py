@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pacdream.game.atari import PaletteFrames
+from pacdream.game.palette_frames import PaletteFrames
 from pacdream.policy.base import Actions, Policy
 
 
