@@ -1,5 +1,7 @@
 """Train a tokenizer or a world model: ``python train.py experiment=gru_baseline``."""
 
+import gc
+
 import hydra
 from omegaconf import DictConfig
 
@@ -15,10 +17,13 @@ def main(config: DictConfig) -> float | None:
     """Train as configured and return the value that a sweep minimises."""
     from pacdream.command.train import train  # here: recording processes import this file and need no torch
 
+    gc.freeze()
+    gc.enable()
     return train(config)
 
 
 if __name__ == "__main__":
+    gc.disable()  # what is imported stays: to look for garbage in it, again and again, takes a second
     prepare_arguments("resume", "sweep.resume")
     expand_resume()
     with summary_at_end():

@@ -407,6 +407,11 @@ def test_relative_paths_are_found_where_the_run_was_made(tmp_path: Path) -> None
     assert config.paths.outputs == str(made / "outputs")
 
 
+def test_the_name_of_a_bundled_tokenizer_is_no_path(tmp_path: Path) -> None:
+    run = fake_run(tmp_path / "a" / "b" / "run", finished=1.0, tokenizer={"checkpoint": "ms_pacman_vqvae"})
+    assert open_run(run).config.tokenizer.checkpoint == "ms_pacman_vqvae"
+
+
 def test_a_run_near_the_root_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_run(tmp_path / "run", finished=1.0)
     monkeypatch.setattr(Path, "resolve", lambda path: Path("/run") if path.name == "run" else path)

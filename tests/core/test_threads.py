@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ print(json.dumps({"waits": os.environ.get("OMP_WAIT_POLICY"), "faults": faults})
 """
 
 
+@functools.cache
 def started(**environment: str) -> dict[str, object]:
     """What a new process finds, begun with these variables."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "OMP_WAIT", "KMP_", "PACDREAM_"))}

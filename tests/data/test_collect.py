@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pacdream.data import collect
+from pacdream.data import recording as recording_module
 from pacdream.data.collect import Recorder
 from pacdream.data.episode_store import is_intact, read_manifest, write_manifest
 from pacdream.data.find_episodes import find_or_record
@@ -84,6 +85,15 @@ def test_append_leaves_existing_files_untouched(folder, in_process):
 
 def test_appended_episodes_are_those_of_one_recording(folder, in_process, tmp_path):
     assert recording(folder, episodes=3).record() == recording(tmp_path / "at_once", episodes=3).record()
+
+
+def test_the_emulator_is_started_once_to_look_at_what_is_there(folder, no_recording, monkeypatch):
+    found = recording(folder)
+    started = []
+    build = recording_module.build
+    monkeypatch.setattr(recording_module, "build", lambda config: started.append(1) or build(config))
+    assert find_or_record(folder, found) == find_or_record(folder, found)
+    assert started == [1]
 
 
 @pytest.mark.parametrize("episodes", [1, 2])

@@ -31,7 +31,8 @@ def run_settings(folder: Path) -> DictConfig:
         config.paths.outputs = str(next(around, cwd / config.paths.outputs))
         for group, key in (("data", "episodes"), ("tokenizer", "checkpoint")):
             value = (config.get(group) or {}).get(key)
-            if value and not Path(value).exists() and (cwd / value).exists():  # else the name of a bundled one
+            bundled = group == "tokenizer" and value and not Path(value).suffix  # its name, which is no path
+            if value and not bundled and not Path(value).exists():
                 config[group][key] = str(cwd / value)
     return config
 

@@ -47,12 +47,12 @@ class BenchSettings:
 
     rounds: Positive
     record_steps: Positive
-    json_frames: Positive
     encode_frames: Positive
     load_batches: Positive
     naive_workers: Positive
     warmup_steps: Positive
     train_steps: Positive
+    precision_steps: Positive
     few_steps: Positive
     many_steps: Positive
     start_steps: Positive

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,17 @@ class Recording:
         Raises:
             ValueError: it was recorded with other settings, or cannot be read.
         """
-        wanted = _empty_manifest(self._make_env(), self._settings())
         if not (self.folder / "manifest.json").exists():
-            return wanted
+            return self._wanted
         found = read_manifest(self.folder)
         for name in ("settings", "provenance"):
-            _check_same(self.folder, name, getattr(found, name), getattr(wanted, name))
+            _check_same(self.folder, name, getattr(found, name), getattr(self._wanted, name))
         return found
+
+    @cached_property
+    def _wanted(self) -> Manifest:
+        """Without episodes; the emulator is started for it, and only once."""
+        return _empty_manifest(self._make_env(), self._settings())
 
     @property
     def _config(self) -> Any:

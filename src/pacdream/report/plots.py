@@ -30,7 +30,8 @@ def plot_horizons(path: Path, card: Scorecard) -> None:
     _line(skill, card, "open_loop/argmax/skill", "open loop", "C0-")
     _line(skill, card, "teacher_forced/argmax/skill", "teacher-forced, one step", "C2-")
     skill.axhline(0, color="k", linestyle="--", linewidth=1)
-    skill.set(xlabel="imagined steps", ylim=_around_zero(card), title=f"skill: 0 copies, 1 is {card.about['ceiling']}")
+    title = f"skill: 0 is copy*, 1 is {card.about['ceiling']}"
+    skill.set(xlabel="imagined steps", ylim=_around_zero(card), title=title)
     _finish(figure, path)
 
 
