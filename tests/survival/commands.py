@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class Starter:
 
     def __init__(self, logs: Path) -> None:
         """``logs`` is a folder for what the commands say."""
-        self.logs, self.started = logs, list[Command]()
+        self.logs, self.started, self.lock = logs, list[Command](), threading.RLock()
         self.server = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("warm.py")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=ENVIRONMENT,
@@ -107,10 +108,11 @@ class Starter:
 
     def now(self, *argv: str) -> Command:
         """Start a command."""
-        log = self._log()
-        pid = self._ask(argv=argv, cwd=str(ROOT), log=str(log))
-        assert pid is not None
-        return self._noted(Command(pid, log, lambda: self._ask(poll=pid)))
+        with self.lock:
+            log = self._log()
+            pid = self._ask(argv=argv, cwd=str(ROOT), log=str(log))
+            assert pid is not None
+            return self._noted(Command(pid, log, lambda: self._ask(poll=pid)))
 
     def cold(self, *argv: str) -> Command:
         """Start a command in a new Python."""
@@ -146,7 +148,8 @@ class Starter:
     def _ask(self, **request: object) -> int | None:
         assert self.server.stdin is not None
         assert self.server.stdout is not None
-        self.server.stdin.write(f"{json.dumps(request)}\n")
-        self.server.stdin.flush()
-        answer: int | None = json.loads(self.server.stdout.readline())
-        return answer
+        with self.lock:
+            self.server.stdin.write(f"{json.dumps(request)}\n")
+            self.server.stdin.flush()
+            answer: int | None = json.loads(self.server.stdout.readline())
+            return answer

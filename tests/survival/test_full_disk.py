@@ -31,7 +31,7 @@ from tests.conftest import ROOT
 from tests.data.test_episode_store import noise
 from tests.runs import record_quickly
 from tests.survival.commands import ENVIRONMENT, Command, Starter
-from tests.survival.scarcity import BALLAST, FullDisk, Scarcity, can_mount, can_mount_elsewhere, full_disk, small_files
+from tests.survival.no_space import BALLAST, FullDisk, NoSpace, can_mount, can_mount_elsewhere, full_disk, small_files
 from tests.survival.test_sharing import train_command
 from tests.survival.together import hash_of
 from tests.world_model.fitting import fit, tiny_module
@@ -64,7 +64,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FullDisk]:
 
 
 @pytest.fixture(params=["disk", "files"])
-def scarce(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scarcity]:
+def no_space(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NoSpace]:
     """A folder in which no more can be written at some time."""
     if request.param == "disk":
         yield request.getfixturevalue("disk")
@@ -195,42 +195,42 @@ def test_every_kind_is_tested(kinds: dict[str, Kind]) -> None:
 
 @pytest.mark.parametrize(("name", "left"), [*((name, 0) for name in LARGE + SMALL), *((name, 4) for name in LARGE)])
 def test_what_cannot_be_written_is_named_and_what_was_there_stays(
-    scarce: Scarcity, kinds: dict[str, Kind], name: str, left: int
+    no_space: NoSpace, kinds: dict[str, Kind], name: str, left: int
 ) -> None:
-    kind, folder = kinds[name], scarce.folder
+    kind, folder = kinds[name], no_space.folder
     path = folder / kind.name.partition(":")[0]
     kind.write(folder, 1)
     before, there = path.read_bytes(), files(folder) - {BALLAST}
-    scarce.run_out(left)
+    no_space.run_out(left)
     try:
-        with pytest.raises(ValueError, match=f"^cannot write {path}: .*{scarce.reason}.*$") as error:
+        with pytest.raises(ValueError, match=f"^cannot write {path}: .*{no_space.reason}.*$") as error:
             kind.write(folder, 2)
         assert "\n" not in str(error.value)
         assert path.read_bytes() == before
         assert kind.read(folder)
         assert files(folder) - {BALLAST} == there
     finally:
-        scarce.recover()
+        no_space.recover()
     kind.write(folder, 2)
     assert path.read_bytes() != before
     assert kind.read(folder)
     assert files(folder) == there
 
 
-def test_curves_stay_whole_rows_when_the_same_logger_goes_on(scarce: Scarcity) -> None:
-    logger = csv_logger(scarce.folder)
+def test_curves_stay_whole_rows_when_the_same_logger_goes_on(no_space: NoSpace) -> None:
+    logger = csv_logger(no_space.folder)
     logger.log_metrics({"loss": 1.0}, 0)
     logger.save()
-    scarce.run_out(0)
+    no_space.run_out(0)
     for step in range(1, 500):
         logger.log_metrics({"loss": 1 / step, "accuracy": 1.0}, step)
     for _ in range(2):  # Lightning tries again when it says goodbye
         with pytest.raises(ValueError, match=r"csv/metrics\.csv"):
             logger.save()
-    assert read_curves(scarce.folder) == [len("loss,step"), 1]
-    scarce.recover()
+    assert read_curves(no_space.folder) == [len("loss,step"), 1]
+    no_space.recover()
     logger.save()
-    assert read_curves(scarce.folder) == [len("accuracy,loss,step"), 500]
+    assert read_curves(no_space.folder) == [len("accuracy,loss,step"), 500]
 
 
 def recorded(folder: Path, count: int) -> Manifest:
@@ -238,14 +238,14 @@ def recorded(folder: Path, count: int) -> Manifest:
     return record_quickly(folder, {"late_share": 0.0}, episodes=count, max_steps=120)
 
 
-def test_a_recording_keeps_what_it_has_and_goes_on(scarce: Scarcity, tmp_path: Path) -> None:
-    folder = scarce.folder / "episodes"
+def test_a_recording_keeps_what_it_has_and_goes_on(no_space: NoSpace, tmp_path: Path) -> None:
+    folder = no_space.folder / "episodes"
     recorded(folder, 1)
-    scarce.run_out(12)
+    no_space.run_out(12)
     try:
         # With a disk that is all but full it may be the manifest for which there is no space left.
         with pytest.raises(
-            ValueError, match=rf"^cannot write {folder}/(episode_.*\.h5|manifest\.json): .*{scarce.reason}"
+            ValueError, match=rf"^cannot write {folder}/(episode_.*\.h5|manifest\.json): .*{no_space.reason}"
         ):
             recorded(folder, 3)
         entries = read_manifest(folder).episodes
@@ -253,35 +253,35 @@ def test_a_recording_keeps_what_it_has_and_goes_on(scarce: Scarcity, tmp_path: P
         assert all(is_intact(folder, entry) for entry in entries)
         assert not [*folder.glob("*.tmp"), *folder.glob(".*.tmp")]
     finally:
-        scarce.recover()
+        no_space.recover()
     assert recorded(folder, 3) == recorded(tmp_path / "at_once", 3)
 
 
-def test_a_cache_is_whole_or_absent(scarce: Scarcity, latents: LatentDataModule, tokenizer: Tokenizer) -> None:
-    manifest, path = read_manifest(latents.folder), cache_path(scarce.folder, latents.cache.identity)
-    scarce.run_out(8)
+def test_a_cache_is_whole_or_absent(no_space: NoSpace, latents: LatentDataModule, tokenizer: Tokenizer) -> None:
+    manifest, path = read_manifest(latents.folder), cache_path(no_space.folder, latents.cache.identity)
+    no_space.run_out(8)
     for _ in range(2):
-        with pytest.raises(ValueError, match=f"^cannot write {path}: .*{scarce.reason}"):
-            open_or_encode(scarce.folder, latents.folder, manifest, tokenizer, torch.device("cpu"), 32)
-    assert files(scarce.folder) - {BALLAST} == {f"{path.stem}.lock"}
-    scarce.recover()
-    cache = open_or_encode(scarce.folder, latents.folder, manifest, tokenizer, torch.device("cpu"), 32)
+        with pytest.raises(ValueError, match=f"^cannot write {path}: .*{no_space.reason}"):
+            open_or_encode(no_space.folder, latents.folder, manifest, tokenizer, torch.device("cpu"), 32)
+    assert files(no_space.folder) - {BALLAST} == {f"{path.stem}.lock"}
+    no_space.recover()
+    cache = open_or_encode(no_space.folder, latents.folder, manifest, tokenizer, torch.device("cpu"), 32)
     assert hash_of(cache) == hash_of(latents.cache)
 
 
 def test_a_log_file_that_cannot_be_written_is_no_traceback(
-    scarce: Scarcity, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    no_space: NoSpace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @entry_point
     def main(config: DictConfig) -> None:
         logging.getLogger(__name__).error("x" * 10_000)
 
     monkeypatch.setattr(logging, "raiseExceptions", True)
-    handler = logging.FileHandler(scarce.folder / "train.log")
+    handler = logging.FileHandler(no_space.folder / "train.log")
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    scarce.run_out(0)
+    no_space.run_out(0)
     main(OmegaConf.create({}))
-    scarce.recover()
+    no_space.recover()
     handler.close()
     assert capsys.readouterr().err == ""
 

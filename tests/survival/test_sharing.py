@@ -27,7 +27,7 @@ from tests.survival.together import (
 )
 
 
-@pytest.mark.parametrize("count", [2, 4, 8])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_one_encodes_and_all_read_the_same(
     count: int, latents: LatentDataModule, tokenizer_path: Path, tmp_path: Path
 ) -> None:

@@ -48,7 +48,7 @@ class Outcome:
         return any(text in line for line in self.said)
 
 
-class Crowd:
+class Group:
     """What is known to all of several processes."""
 
     def __init__(self, count: int) -> None:
@@ -65,22 +65,22 @@ class Crowd:
 
 
 class _Listener(logging.Handler):
-    def __init__(self, crowd: Crowd, outcome: Outcome) -> None:
+    def __init__(self, group: Group, outcome: Outcome) -> None:
         super().__init__()
-        self.crowd, self.outcome = crowd, outcome
+        self.group, self.outcome = group, outcome
 
     def emit(self, record: logging.LogRecord) -> None:
         self.outcome.said.append(record.getMessage())
         if WAITING in record.getMessage():
-            with self.crowd.waiting.get_lock():
-                self.crowd.waiting.value += 1
+            with self.group.waiting.get_lock():
+                self.group.waiting.value += 1
 
 
 def together(count: int, work: Callable[..., Any], *args: Any) -> list[Outcome]:
     """Let so many processes do the same work, beginning at the same moment."""
-    crowd, outcomes = Crowd(count), []
+    group, outcomes = Group(count), []
     pipes = [CONTEXT.Pipe(duplex=False) for _ in range(count)]
-    processes = [CONTEXT.Process(target=_take_part, args=(crowd, end, work, args)) for _, end in pipes]
+    processes = [CONTEXT.Process(target=_take_part, args=(group, end, work, args)) for _, end in pipes]
     for process in processes:
         process.start()
     for (pipe, end), process in zip(pipes, processes, strict=True):
@@ -92,24 +92,24 @@ def together(count: int, work: Callable[..., Any], *args: Any) -> list[Outcome]:
     return outcomes
 
 
-def _take_part(crowd: Crowd, pipe: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _take_part(group: Group, pipe: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
     outcome = Outcome()
     torch.set_num_threads(1)
-    logging.basicConfig(level=logging.INFO, handlers=[_Listener(crowd, outcome)])
-    crowd.start.wait(60)
+    logging.basicConfig(level=logging.INFO, handlers=[_Listener(group, outcome)])
+    group.start.wait(60)
     try:
-        outcome.result = work(crowd, *args)
+        outcome.result = work(group, *args)
     except Exception as error:
         outcome.error = f"{type(error).__name__}: {error}"
     pipe.send(outcome)
 
 
-def read_codes(crowd: Crowd, cache: Path, episodes: Path, tokenizer: Path) -> str:
+def read_codes(group: Group, cache: Path, episodes: Path, tokenizer: Path) -> str:
     """Open the cache; the one that encodes begins when all others wait. Returns a hash of all that is read."""
     encode = latent_cache.encode
 
     def patient(*args: Any) -> latent_cache.LatentCache:
-        crowd.until_all_wait()
+        group.until_all_wait()
         return encode(*args)
 
     latent_cache.encode = patient
@@ -123,19 +123,19 @@ def hash_of(cache: latent_cache.LatentCache) -> str:
     return hashlib.sha256(b"".join(getattr(cache, name).numpy().tobytes() for name in names)).hexdigest()
 
 
-def record(crowd: Crowd, wanted: Recording) -> str:
+def record(group: Group, wanted: Recording) -> str:
     """Record or find; the one that records begins when all others wait. Returns the identity of the episodes."""
     record_all = recording.record_all
 
     def patient(*args: Any) -> Any:
-        crowd.until_all_wait()
+        group.until_all_wait()
         return record_all(*args)
 
     recording.record_all = patient
     return find_or_record(wanted.folder, wanted).sha256
 
 
-def hold(crowd: Crowd, folder: Path, seconds: float = 1.0) -> int:
+def hold(group: Group, folder: Path, seconds: float = 1.0) -> int:
     """Stay alone in the folder of a run for a while; returns the id of this process."""
     with folder_lock(folder):
         time.sleep(seconds)

@@ -35,7 +35,7 @@ def training(outputs: Path, tokenizer: Path, *further: str) -> list[str]:
     game = [f"recording.{key}={value}" for key, value in GAME.items()]
     return [
         "train.py", "experiment=gru_baseline", *QUIET, *game, "data.encode_batch_size.cpu=1", "data.batch_size=16",
-        "data.limit=192", "world_model.hidden_size=16", "world_model.embedding_dim=8", "trainer.max_epochs=2",
+        "data.limit=96", "world_model.hidden_size=16", "world_model.embedding_dim=8", "trainer.max_epochs=2",
         f"tokenizer.checkpoint={tokenizer}", f"paths.outputs={outputs}", *further,
     ]  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.files import atomic_path, one_line, sha256_of
 from pacdream.core.instantiate import build
+from pacdream.core.recipe import check_recipe
 from pacdream.core.settings import differences
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -73,7 +74,7 @@ def load_model(path: Path, kind: type[Net], device: torch.device | str = "cpu") 
     try:
         recipe, state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
         recipe = json.loads(json.dumps(recipe))  # nothing but plain lists, dictionaries and values
-        _check_targets(recipe)
+        check_recipe(recipe)
         model = instantiate(recipe, _convert_="all")
         if not isinstance(model, kind):
             raise ValueError(f"it holds a {type(model).__name__}, not a {kind.__name__}")
@@ -136,25 +137,3 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     prefix = "model."
     state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
     return checkpoint["recipe"], state
-
-
-def _check_targets(recipe: Any) -> None:
-    """Refuse a recipe that would call anything but the constructors of this package's own networks."""
-    if isinstance(recipe, list):
-        for value in recipe:
-            _check_targets(value)
-    elif isinstance(recipe, dict):
-        if "_target_" in recipe:
-            _check_target(str(recipe["_target_"]))
-        for pair in recipe.items():
-            _check_targets(list(pair))
-    elif isinstance(recipe, str) and "${" in recipe:
-        raise ValueError("its recipe holds an interpolation, which could call anything")
-
-
-def _check_target(target: str) -> None:
-    network = get_object(target) if target.startswith("pacdream.") else None
-    # The name alone is not enough: a module of this package also reaches what it imports.
-    own = isinstance(network, type) and issubclass(network, nn.Module) and network.__module__.startswith("pacdream.")
-    if not own:
-        raise ValueError(f"its recipe names {target!r}, which is no network of this project")

@@ -50,7 +50,7 @@ class SmallFiles:
         resource.setrlimit(resource.RLIMIT_FSIZE, self.before)
 
 
-Scarcity = FullDisk | SmallFiles
+NoSpace = FullDisk | SmallFiles
 
 
 @contextmanager
