@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pacdream.tokenizer.crop import Crop
 from pacdream.types import TokenizerOutput
 
 
@@ -37,8 +38,16 @@ class Tokenizer(nn.Module, ABC):
     """(256,) uint8 buffer: the class of each palette index; an index never seen has that of the nearest colour."""
 
     @abstractmethod
-    def forward(self, frames: Tensor) -> TokenizerOutput:
-        """Training pass on ``frames`` (B, F, H, W) uint8."""
+    def forward(self, frames: Tensor, crop: Crop | None = None) -> TokenizerOutput:
+        """Training pass on ``frames`` (B, F, H, W) uint8, or on a crop of each."""
+
+    @abstractmethod
+    def draw_crop(self, frames: Tensor, size: tuple[int, int]) -> Crop:
+        """A crop of ``size`` cells of each of ``frames`` (B, F, H, W), where there is most to learn."""
+
+    @abstractmethod
+    def cut(self, folded: Tensor, crop: Crop) -> Tensor:
+        """A crop of what ``fold`` gives."""
 
     @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from pacdream.tokenizer.crop import Crop
+
 
 class Encoder(nn.Module):
     """Folded palette classes (B, F, P, h', w') to features (B, D, h, w)."""
@@ -28,18 +30,20 @@ class Encoder(nn.Module):
         self.register_buffer("pixel_features", torch.randn(num_classes, pixel_dim))
         self.patch = nn.Linear(num_frames * patch_size**2 * pixel_dim, widths[0])
         self.position = nn.Parameter(0.02 * torch.randn(widths[0], *grid))
+        self.rows = grid[0] // 2 ** (len(widths) - 1)
         levels: list[nn.Module] = [residual_blocks(widths[0], num_blocks[0])]
         for narrow, wide, blocks in zip(widths, widths[1:], num_blocks[1:], strict=False):
             levels += [nn.GroupNorm(8, narrow), nn.ReLU(), nn.Conv2d(narrow, wide, 2, stride=2)]
             levels += [residual_blocks(wide, blocks)]
         self.levels = nn.Sequential(*levels)
 
-    def forward(self, classes: Tensor) -> Tensor:
+    def forward(self, classes: Tensor, crop: Crop | None) -> Tensor:
         """Look up the features of all pixels of a patch and convolve down."""
         # Folded as small integers and looked up last: the features are written once, in the order they are read.
         pixels = F.embedding(rearrange(classes, "B F P h w -> B h w (F P)").int(), self.pixel_features)
         patches = self.patch(rearrange(pixels, "B h w P E -> B h w (P E)"))
-        return self.levels(rearrange(patches, "B h w D -> B D h w") + self.position)
+        position = self.position if crop is None else crop.of(self.position, self.position.shape[1] // self.rows)
+        return self.levels(rearrange(patches, "B h w D -> B D h w") + position)
 
 
 class Decoder(nn.Module):
@@ -65,11 +69,12 @@ class Decoder(nn.Module):
         self.head = nn.Conv2d(widths[0], num_classes * patch_size**2, 1)
         self.num_classes = num_classes
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, crop: Crop | None) -> Tensor:
         """Convolve up, level by level."""
         x = _channels_last(features)
         for level in reversed(range(len(self.blocks))):
-            x = self.blocks[level](x + self.positions[level])
+            position, scale = self.positions[level], 2 ** (len(self.blocks) - 1 - level)
+            x = self.blocks[level](x + (position if crop is None else crop.of(position, scale)))
             if level:
                 x = self.up[level - 1](x)
         return rearrange(self.head(x), "B (C P) h w -> B C P h w", C=self.num_classes)
@@ -100,6 +105,7 @@ class GridTransformer(nn.Module):
     def __init__(self, dim: int, grid_shape: tuple[int, int], num_layers: int, num_heads: int) -> None:
         super().__init__()
         self.position = nn.Parameter(0.02 * torch.randn(grid_shape[0] * grid_shape[1], dim))
+        self.rows = grid_shape[0]
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 dim, num_heads, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
@@ -107,9 +113,13 @@ class GridTransformer(nn.Module):
             for _ in range(num_layers)
         )
 
-    def forward(self, grid: Tensor) -> Tensor:
-        """Let every cell see every other."""
-        grid = grid + self.position
+    def forward(self, grid: Tensor, crop: Crop | None) -> Tensor:
+        """Let every cell see every other, of the whole grid or of a crop."""
+        if crop is None:
+            grid = grid + self.position
+        else:
+            position = rearrange(self.position, "(h w) D -> D h w", h=self.rows)
+            grid = grid + rearrange(crop.of(position, 1), "B D h w -> B (h w) D")
         for layer in self.layers:
             grid = layer(grid)
         return grid

@@ -13,6 +13,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
 from pacdream.metric.codebook import CodebookUse, class_iou
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.crop import Crop
 from pacdream.types import TokenizerOutput
 
 OUTSIDE = 255
@@ -30,10 +31,27 @@ class TokenizerModule(lightning.LightningModule):
     palette: Tensor
     """(256, 3) RGB in [0, 1]."""
 
-    def __init__(self, model: Tokenizer, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
-        """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
+    def __init__(
+        self,
+        model: Tokenizer,
+        optimizer: MakeOptimizer,
+        scheduler: MakeScheduler | None,
+        crop: list[int] | None = None,
+    ) -> None:
+        """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``.
+
+        ``crop``: rows and columns of grid cells to train on, around the rare colours; none for whole frames.
+
+        Raises:
+            ValueError: the crop is no rectangle inside the grid.
+        """
         super().__init__()
         self.model = model
+        if crop is not None and not (
+            len(crop) == 2 and all(1 <= cells <= most for cells, most in zip(crop, model.grid_shape, strict=True))
+        ):
+            raise ValueError(f"module.crop={crop} must be rows and columns of cells within the grid {model.grid_shape}")
+        self.crop = None if crop is None else (crop[0], crop[1])
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         num_classes = len(model.palette_indices)
         self.val_loss = MeanMetric()
@@ -50,8 +68,9 @@ class TokenizerModule(lightning.LightningModule):
 
     def training_step(self, frames: Tensor, batch_idx: int) -> Tensor:
         """Loss on windows (B, F, H, W)."""
-        output = self.model(frames)
-        loss, target = self._loss(output, frames)
+        crop = self.crop and self.model.draw_crop(frames, self.crop)
+        output = self.model(frames, crop)
+        loss, target = self._loss(output, frames, crop)
         self.log("train/loss", loss, prog_bar=True)
         # Deciding every pixel takes a tenth of the step, so only the steps that are logged do it.
         if (batch_idx + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
@@ -62,7 +81,7 @@ class TokenizerModule(lightning.LightningModule):
         """Update all metrics on windows (B, F, H, W)."""
         frames = batch[0]
         output = self.model(frames)
-        loss = self._loss(output, frames)[0]
+        loss = self._loss(output, frames, None)[0]
         predicted = self.model.unfold(self.model.most_likely(output.logits))
         real = self.model.class_of_index[frames[:, -1].int()].long()
         self.val_loss.update(loss, len(frames))
@@ -93,13 +112,15 @@ class TokenizerModule(lightning.LightningModule):
         if (data := getattr(self.trainer, "datamodule", None)) is not None:
             checkpoint |= data.origin.stored()
 
-    def _loss(self, output: TokenizerOutput, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss(self, output: TokenizerOutput, frames: Tensor, crop: Crop | None) -> tuple[Tensor, Tensor]:
         """Loss () and target classes (B, P, ...)."""
-        target = self.model.fold(frames[:, -1:], padding=OUTSIDE)[:, 0].long()
+        folded = self.model.fold(frames[:, -1:], padding=OUTSIDE)[:, 0]
+        target = (folded if crop is None else self.model.cut(folded, crop)).long()
         weights = self.model.class_weights
         total = F.cross_entropy(output.logits, target, weight=weights, ignore_index=OUTSIDE, reduction="sum")
         # Divided by the number of pixels, not by the sum of weights: a batch without ghosts must not count more.
-        return total / frames[:, -1].numel() + output.commitment_loss, target
+        pixels = frames[:, -1].numel() if crop is None else target.numel()
+        return total / pixels + output.commitment_loss, target
 
     def _accuracy(self, output: TokenizerOutput, target: Tensor) -> Tensor:
         right = self.model.most_likely(output.logits.detach()) == target

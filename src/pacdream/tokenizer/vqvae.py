@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.crop import Crop, draw_crop
 from pacdream.tokenizer.layers import Decoder, Encoder, GridTransformer
 from pacdream.tokenizer.quantizer import Quantizer
 from pacdream.types import TokenizerOutput
@@ -86,24 +87,25 @@ class VQVAE(Tokenizer):
         self.patch_size = patch_size
         self._padding = _padding(self.frame_shape, _scale(self.grid_shape, stride))
 
-    def forward(self, frames: Tensor) -> TokenizerOutput:
-        """Reconstruct the last of ``frames`` (B, F, H, W) uint8 from its codes."""
-        quantized, codes, loss = self.quantizer(self._features(frames))
+    def forward(self, frames: Tensor, crop: Crop | None = None) -> TokenizerOutput:
+        """Reconstruct the last of ``frames`` (B, F, H, W) uint8, or a crop of it, from its codes."""
+        rows = self.grid_shape[0] if crop is None else crop.size[0]
+        quantized, codes, loss = self.quantizer(self._features(frames, crop))
         return TokenizerOutput(
-            logits=self.decoder(self._to_image(self.after(quantized))),
-            codes=self._to_grid(codes),
+            logits=self.decoder(_to_image(self.after(quantized, crop), rows), crop),
+            codes=rearrange(codes.long(), "B (h w) -> B h w", h=rows),
             commitment_loss=loss,
         )
 
     def encode(self, frames: Tensor) -> Tensor:
         """Codes (B, h, w) int64 of ``frames`` (B, F, H, W) uint8."""
-        _, codes, _ = self.quantizer(self._features(frames))
-        return self._to_grid(codes)
+        _, codes, _ = self.quantizer(self._features(frames, None))
+        return rearrange(codes.long(), "B (h w) -> B h w", h=self.grid_shape[0])
 
     def decode_logits(self, codes: Tensor) -> Tensor:
         """Logits (B, C, H, W) for ``codes`` (B, h, w)."""
         quantized = self.quantizer.lookup(rearrange(codes, "B h w -> B (h w)"))
-        return self.unfold(self.decoder(self._to_image(self.after(quantized))))
+        return self.unfold(self.decoder(_to_image(self.after(quantized, None), self.grid_shape[0]), None))
 
     def fold(self, frames: Tensor, padding: int) -> Tensor:
         """Palette classes (B, F, p*q, h', w') uint8 of ``frames`` (B, F, H, W), padded and cut into patches."""
@@ -119,21 +121,29 @@ class VQVAE(Tokenizer):
         height, width = self.frame_shape
         return padded[..., top : top + height, left : left + width]
 
-    def _features(self, frames: Tensor) -> Tensor:
+    def draw_crop(self, frames: Tensor, size: tuple[int, int]) -> Crop:
+        """Crops of ``size`` cells, around pixels whose class is drawn evenly: the rare ones are seen as often."""
+        weights = 1 / self.class_counts.clamp(min=self.class_counts.sum() * 1e-4)
+        return draw_crop(self.fold(frames[:, -1:], padding=0)[:, 0], weights, size, self.grid_shape)
+
+    def cut(self, folded: Tensor, crop: Crop) -> Tensor:
+        """A crop of patches (B, ..., h', w') as ``fold`` makes them."""
+        return crop.of(folded, folded.shape[-2] // self.grid_shape[0])
+
+    def _features(self, frames: Tensor, crop: Crop | None) -> Tensor:
         """Grid features before the quantizer, (B, h*w, D)."""
         expected = (self.num_frames, *self.frame_shape)
         if tuple(frames.shape[1:]) != expected:
             raise ValueError(
                 f"frames (B, F, H, W) of shape {tuple(frames.shape)} do not fit this tokenizer, which reads {expected}"
             )
-        features = self.encoder(self.fold(frames, padding=0))
-        return self.before(rearrange(features, "B D h w -> B (h w) D"))
+        classes = self.fold(frames, padding=0)
+        features = self.encoder(classes if crop is None else self.cut(classes, crop), crop)
+        return self.before(rearrange(features, "B D h w -> B (h w) D"), crop)
 
-    def _to_grid(self, codes: Tensor) -> Tensor:
-        return rearrange(codes.long(), "B (h w) -> B h w", h=self.grid_shape[0])
 
-    def _to_image(self, grid: Tensor) -> Tensor:
-        return rearrange(grid, "B (h w) D -> B D h w", h=self.grid_shape[0])
+def _to_image(grid: Tensor, rows: int) -> Tensor:
+    return rearrange(grid, "B (h w) D -> B D h w", h=rows)
 
 
 def _scale(shape: tuple[int, int], factor: int) -> tuple[int, int]:
