@@ -50,6 +50,9 @@ class LatentDataModule(ResumableDataModule):
         split_seed: Seed,
         seed: Seed,
         limit: Positive | None,
+        rare_share: float = 0.0,
+        rare_points: float = 50.0,
+        rare_steps: Positive = 8,
     ) -> None:
         """Configure; nothing is read yet.
 
@@ -66,8 +69,17 @@ class LatentDataModule(ResumableDataModule):
             split_seed: decides which.
             seed: decides the order of the batches.
             limit: use only so many training windows, evenly spread (to overfit or to try something); none for all.
+            rare_share: share of the training windows that hold a rare event: those are repeated until they are so many.
+            rare_points: a step that earns so many is one, as is one that loses a life.
+            rare_steps: the last so many steps of a window are searched for it.
+
+        Raises:
+            ValueError: a share outside 0 to 0.9.
         """
         super().__init__()
+        if not 0 <= rare_share <= 0.9:
+            raise ValueError(f"data.rare_share={rare_share} must lie between 0 and 0.9")
+        self.rare_share, self.rare_points, self.rare_steps = rare_share, rare_points, rare_steps
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.recording, self.tokenizer = recording, tokenizer
         self.context_length, self.limit = context_length, limit
@@ -117,7 +129,8 @@ class LatentDataModule(ResumableDataModule):
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
         self._store_split(cache)
-        self.train_starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
+        starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
+        self.train_starts = self._with_rare_ones(cache, starts)
         self.val_starts = cache.window_starts(self.split.val, 1)
         if stage == "fit" and not len(self.train_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
@@ -156,6 +169,20 @@ class LatentDataModule(ResumableDataModule):
         """Grids (N, h, w) of all frames of the training episodes."""
         frames = self.cache.window_starts(self.split.train, 0)
         return self.codes[frames.to(self.device)]
+
+    def _with_rare_ones(self, cache: LatentCache, starts: Tensor) -> Tensor:
+        """Window starts (M',) among which those with a rare event are repeated."""
+        if not self.rare_share:
+            return starts
+        lost = cache.lives[1:].int() < cache.lives[:-1].int()
+        event = (cache.rewards[:-1] >= self.rare_points) | lost  # in the last frame of an episode nothing is earned
+        count = torch.cat([torch.zeros(1), event.float()]).cumsum(0)
+        end = starts.long() + self.context_length
+        rare = starts[count[end] > count[torch.maximum(end - self.rare_steps, starts.long())]]
+        if not len(rare):
+            raise ValueError(f"data.rare_share={self.rare_share}, but no training window holds a rare event")
+        wanted = int(self.rare_share / (1 - self.rare_share) * (len(starts) - len(rare)))
+        return torch.cat([starts, rare.repeat(max(1, wanted // len(rare)) - 1)])
 
     def _fit_best_copy(self, horizon: int) -> BestCopy:
         """copy* as the training episodes choose it, or the held-out ones if there are no others."""

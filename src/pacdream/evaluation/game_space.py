@@ -13,10 +13,10 @@ from pacdream.evaluation.branches import HeldDirections
 from pacdream.evaluation.real_futures import RecordedFrames
 from pacdream.game.game import Game
 from pacdream.metric.control import ControlScore, MoveScore, headings
-from pacdream.metric.dots import DotScore
+from pacdream.metric.dots import DotScore, EatenScore
 from pacdream.metric.episode_metric import Figure, prefixed
 from pacdream.metric.pixels import PixelScore
-from pacdream.metric.sprites import SpriteScore, locate
+from pacdream.metric.sprites import PositionSkill, SpriteScore, locate
 from pacdream.rollout.imagine import imagine
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
@@ -65,6 +65,7 @@ def measure_game(
         "tokenizer": decoded.reconstructed,
         "real": decoded.real,
     }
+    scores: dict[str, list[SpriteScore]] = {name: [] for name in rows}
     for name, pictures in rows.items():
         if name != "real":
             pixels = PixelScore(episodes, horizon)
@@ -74,12 +75,18 @@ def measure_game(
             dots = DotScore(episodes, horizon, game.dot_size)
             shown, original, present = map(game.playfield, (pictures, decoded.real, recorded.frames[:, 0]))
             dots.update(shown, original, present, episode)
-            figures |= prefixed(f"game/{name}", dots.with_intervals(draws))
+            eaten = EatenScore(episodes, horizon, game.dot_size)
+            eaten.update(shown, original, present, episode)
+            figures |= prefixed(f"game/{name}", dots.with_intervals(draws) | eaten.with_intervals(draws))
         for sprite in game.sprites:
             score, truth = SpriteScore(episodes, horizon), sprite.positions(recorded.ram[:, 1:])
             shown, original = game.playfield(pictures), game.playfield(decoded.real)
             score.update(shown, original, sprite.palette_index, truth, episode)
+            scores[name].append(score)
             figures |= prefixed(f"game/{name}/{sprite.name}", score.with_intervals(draws))
+    if game.sprites:
+        skill = PositionSkill(scores["dream"], scores["tokenizer"], scores["copy"])
+        figures |= prefixed("game", skill.with_intervals(draws))
     pixels = PixelScore(episodes, horizon)
     pixels.update(decoded.dreamt, decoded.reconstructed, rgb, episode)
     figures |= prefixed("game/dream_to_reconstruction", pixels.with_intervals(draws))

@@ -19,6 +19,7 @@ from pacdream.evaluation.real_futures import RealFutures, observe_real_futures
 from pacdream.evaluation.rollouts import measure_baselines, measure_divergence, measure_rollouts
 from pacdream.evaluation.scorecard import Reading, Scorecard
 from pacdream.evaluation.settings import Settings
+from pacdream.evaluation.turns import measure_turns
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
 from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.rollout.sampler import Sampler
@@ -70,6 +71,7 @@ def measure(
     imagined = rollouts.imagined[chosen]
     decoded = _decode(data, shown, real, imagined)
     figures |= measure_game(decoded, real.recorded, shown.episode, manifest.rgb(), draws, data.game)
+    figures |= measure_turns(model, data, manifest, decoded, shown.episode, context, draws)
     card = Scorecard(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,

@@ -77,10 +77,10 @@ def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: 
     present = starts[evenly(len(starts), count)] + warmup
     first_frames = data.cache.starts[list(data.split.val)]
     episode = torch.searchsorted(first_frames, present, right=True) - 1
-    return _windows_around(data, present, first_frames[episode], context, horizon, episode)
+    return windows_around(data, present, first_frames[episode], context, horizon, episode)
 
 
-def _windows_around(
+def windows_around(
     data: LatentDataModule, present: Tensor, first: Tensor, context: int, horizon: int, episode: Tensor
 ) -> Windows:
     """Windows around these frames (B,) of episodes that begin at the frames ``first`` (B,)."""

@@ -61,6 +61,8 @@ class Game:
     """Rows of the screen, from the top, that are the playfield; none if all are."""
     dot_size: tuple[int, int] | None = None
     """Height and width, in pixels, of the dots to eat, which have the colour of the walls; none if there are none."""
+    turned_colour: int | None = None
+    """Palette index that hunters have while they are hunted; none if they never are."""
     levels: Levels | None = None
     score: tuple[int, ...] = ()
     """RAM bytes of the points, two decimal digits each, the highest first."""

@@ -47,6 +47,7 @@ MS_PACMAN = Game(
     blink_period=4,  # the power pills
     rows=_ROWS,
     dot_size=(2, 4),
+    turned_colour=_FRIGHTENED,
     levels=LEVELS,
     score=(122, 121, 120),
     spare_lives=123,

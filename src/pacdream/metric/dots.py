@@ -65,3 +65,41 @@ class DotScore(EpisodeMetric):
         """Dots per frame."""
         frames, missing, extra = sums.unbind(-1)
         return {"dots_too_many_eaten": ratio(missing, frames), "dots_too_few_eaten": ratio(extra, frames)}
+
+
+def eaten(pictures: Frames, sites: NDArray[np.int64], size: Size, colours: tuple[int, int]) -> NDArray[np.int64]:
+    """How many of the dots at ``sites`` each picture (B, H, W) shows as gone."""
+    bare = (_pixels(pictures, sites, size) == colours[0]).mean(-1) > 0.5
+    return bare.sum(1)
+
+
+class EatenScore(EpisodeMetric):
+    """Whether a dream eats as many dots as the game does, for each of T horizons: what planning lives on."""
+
+    def __init__(self, num_episodes: int, horizon: int, size: Size) -> None:
+        super().__init__(num_episodes, (horizon, 7))
+        self._size = size
+
+    def update(self, pictures: Frames, originals: Frames, present: Frames, episode: Tensor) -> None:
+        """Add pictures (B, T, H, W) and originals of futures that begin with the playfields ``present`` (B, H, W)."""
+        for picture, original, frame, rank in zip(pictures, originals, present, episode, strict=True):
+            sites, colours = dot_sites(frame, self._size), maze_colours(frame)
+            dreamt, real = (
+                torch.from_numpy(eaten(frames, sites, self._size, colours)).double() for frames in (picture, original)
+            )
+            close = ((dreamt - real).abs() <= 1).double()
+            one = torch.ones_like(close)
+            sums = torch.stack([one, close, dreamt, real, dreamt**2, real**2, dreamt * real], -1)
+            self.add(sums[None], rank[None])
+
+    def figures(self, sums: Tensor) -> dict[str, Estimate]:
+        """Share of the dreams that are right within one dot, and Pearson's correlation over all of them."""
+        count, close, x, y, xx, yy, xy = sums.unbind(-1)
+        spread = ((count * xx - x**2).clamp(min=0) * (count * yy - y**2).clamp(min=0)).sqrt()
+        # A dream that never eats says nothing of what is eaten.
+        correlation = torch.where(spread > 0, (count * xy - x * y) / spread.clamp(min=1e-12), 0.0)
+        known = (count > 0) & (count * yy > y**2)
+        return {
+            "dots_eaten_within_one": ratio(close, count),
+            "dots_eaten_correlation": Estimate(torch.where(known, correlation, torch.nan), count),
+        }

@@ -87,6 +87,28 @@ FIGURES = {
     "doubled": Definition("share of the frames showing the sprite in which its colour is found twice", "doubled"),
     "dots_too_many_eaten": Definition("per frame, gone but should be there", "dots too many eaten", "dots"),
     "dots_too_few_eaten": Definition("per frame, there but should be gone", "dots too few eaten", "dots"),
+    "dots_eaten_within_one": Definition(
+        "share of the dreams in which as many dots are gone as in the game, give or take one", "dots eaten within one"
+    ),
+    "dots_eaten_correlation": Definition(
+        "Pearson's correlation, over the dreams, of the dots that are gone with those that are gone in the game; 0 for "
+        "dreams that all eat the same",
+        "dots eaten, correlation",
+        "",
+    ),
+    "position_skill": Definition(
+        "(error of copying - error) / (error of copying - error of the tokenizer alone), of the median errors of "
+        "player and ghosts, a lost sprite counting as 200 px: 0 copies, 1 is all that the tokenizer shows; it compares "
+        "models behind different tokenizers",
+        "position skill",
+        "",
+    ),
+    "turn": Definition(
+        "share of the moments at which the hunted turn hunters in the game, an eaten power pill, that the dream shows "
+        "so, too",
+        "turns seen",
+    ),
+    "false_turn": Definition("share of the dreams that show a turn which the game does not have", "turns imagined"),
     "retrieval": Definition(
         "share of held directions whose rollout is nearest, in codes, to the real future of the same direction; one in "
         "their number for a model that ignores the action",
@@ -144,6 +166,12 @@ class Headline:
 _HORIZONS = (1, 2, 4, 8, 15, 30)
 
 HEADLINES = (
+    *(
+        Headline(
+            f"game/position_skill@{h}", "game/position_skill", h, f"position skill@{h}" if h in (1, 8, 15) else None
+        )
+        for h in _HORIZONS
+    ),
     Headline("report/accuracy", "one_step/accuracy", column="one step: codes %"),
     Headline("report/copy_accuracy", "state/copy", 1),
     Headline("report/copy_star_accuracy", "one_step_copy_star/accuracy"),
@@ -165,6 +193,10 @@ HEADLINES = (
     Headline("rollout/skill_area", "open_loop/argmax/skill_area", column="skill area"),
     Headline("rollout/steps_until_half_skill", "open_loop/argmax/steps_until_half_skill"),
     Headline("game/player_error@8", "game/dream/player/median", 8, "player px@8"),
+    Headline("game/player_error@15", "game/dream/player/median", 15),
+    Headline("game/dots_eaten_within_one@12", "game/dream/dots_eaten_within_one", 12),
+    Headline("game/dots_eaten_correlation@12", "game/dream/dots_eaten_correlation", 12, "dots eaten, r@12"),
+    Headline("game/turn", "game/dream/turn"),
     Headline("game/pixel_accuracy@8", "game/dream/pixel_accuracy", 8, "pixels@8 %"),
     Headline("control/retrieval", "control/retrieval", -1),
     Headline("control/move", "control/move", column="moves %"),
@@ -179,6 +211,7 @@ CURVES = {
     "open_loop/bits_per_frame": "open_loop/argmax/bits_per_frame",
     "open_loop/copy_star": "baseline/copy_star",
     "open_loop/ceiling": "baseline/ceiling",
+    "open_loop/position_skill": "game/position_skill",
     "open_loop/pixel_accuracy": "game/dream/pixel_accuracy",
     "open_loop/player_error": "game/dream/player/median",
     "open_loop/divergence": "control/divergence",

@@ -1,5 +1,6 @@
 """Where the sprites are in a picture, and how far that is from the truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,28 @@ class SpriteScore(EpisodeMetric):
             "lost": ratio(lost, shown),
             "doubled": ratio(doubled, shown),
         }
+
+
+class PositionSkill(EpisodeMetric):
+    """How much of what can be known of the sprites' positions a dream knows, for each of T horizons.
+
+    The median errors of all sprites, lost ones as ``FARTHEST``, between those of the tokenizer alone and of copying:
+    unlike right codes they can be compared between tokenizers.
+    """
+
+    def __init__(self, dream: Sequence[SpriteScore], tokenizer: Sequence[SpriteScore], copy: Sequence[SpriteScore]):
+        """From the scores of the same S sprites in the dream, after the tokenizer alone, and in a copy."""
+        rows = torch.stack([torch.stack([score.sums for score in scores], 1) for scores in (dream, tokenizer, copy)], 1)
+        super().__init__(len(rows), tuple(rows.shape[1:]))
+        self.sums += rows
+
+    def figures(self, sums: Tensor) -> dict[str, Estimate]:
+        """1 is as good as the tokenizer lets it be, 0 is a copy."""
+        error = quantile(sums[..., 3:], 0.5).nanmean(-2)  # (..., 3, T): of the sprites that are there
+        dream, best, copied = error.unbind(-2)
+        gain = copied - best
+        skill = torch.where(gain > 0, 1 - (dream - best) / gain.clamp(min=1e-12), torch.nan)
+        return {"position_skill": Estimate(skill, sums[..., 0, :, :, 0].sum(-2))}
 
 
 def quantile(histogram: Tensor, q: float) -> Tensor:

@@ -12,7 +12,14 @@ NO_SPRITES = "Nothing is known of the sprites of this game: only its pixels are 
 _FEEDS = {"open_loop": "open loop", "teacher_forced": "teacher-forced"}
 _BASELINES = ("copy", "phase_copy", "copy_star", "unigram", "ceiling")
 _CHANGES = ("changed_precision", "changed_recall", "changed_f1", "unchanged_accuracy", "bits_per_frame")
-_PICTURES = ("pixel_accuracy", "psnr", "dots_too_many_eaten", "dots_too_few_eaten")
+_PICTURES = (
+    "pixel_accuracy",
+    "psnr",
+    "dots_too_many_eaten",
+    "dots_too_few_eaten",
+    "dots_eaten_within_one",
+    "dots_eaten_correlation",
+)
 _SPRITES = ("median", "p90", "lost", "doubled")
 _SHOWN_AS = {
     "dream": "dream",
@@ -74,6 +81,10 @@ def all_tables(card: Scorecard) -> dict[str, Table]:
         (f"{FIGURES[kind].label}: {label}", f"{feed}/{kind}") for kind in _CHANGES for feed, label in feeds.items()
     ]
     rows = {
+        "headline": (
+            "where everything is, after h steps: 0 is copying, 1 is what the tokenizer shows",
+            _headline(card),
+        ),
         "accuracy": ("right codes in % after h steps", accuracy),
         "skill": (
             f"skill: 0 is copy*, 1 is {card.about['ceiling']}",
@@ -128,6 +139,19 @@ def cost(card: Scorecard) -> Table:
     threads = f", {card.about['threads']} thread(s)" if device == "cpu" else ""
     rows: list[list[str | Cell]] = [[name.replace("_", " "), f"{value:,.6g}"] for name, value in card.cost.items()]
     return Table(f"cost on {device}{threads}", ["", ""], rows)
+
+
+def _headline(card: Scorecard) -> list[tuple[str, str]]:
+    """Labels and figures that tell whether a dream is any good, whatever tokenizer it lives behind."""
+    names = [(FIGURES["position_skill"].label, "game/position_skill")]
+    for sprite in card.about["sprites"]:
+        names += [
+            (f"{sprite} off by, px: {who}", f"game/{who}/{sprite}/median") for who in ("dream", "copy", "tokenizer")
+        ]
+    kinds = ("dots_eaten_within_one", "dots_eaten_correlation")
+    return names + [
+        (f"{FIGURES[kind].label}: {who}", f"game/{who}/{kind}") for kind in kinds for who in ("dream", "copy")
+    ]
 
 
 def _game(card: Scorecard) -> list[tuple[str, str]]:

@@ -7,8 +7,15 @@ from pacdream.evaluation.scorecard import Scorecard
 
 def verdict(card: Scorecard) -> str:
     """Whether it is better than copying, for how long, and whether it obeys the action."""
+    sentences = []
+    if position := card.figures.get("game/position_skill"):
+        sentences.append(
+            "Position skill of player and ghosts (0 is copying, 1 is what the tokenizer shows): "
+            + ", ".join(f"{position.at(h).item:.2f} after {h}" for h in (1, 8, 15) if h <= len(position.value))
+            + " steps."
+        )
     area, half = card.figures["open_loop/argmax/skill_area"], card.scalar("open_loop/argmax/steps_until_half_skill")
-    sentences = [
+    sentences += [
         f"Skill over the first 15 imagined steps is {area.item:.2f} [{float(area.low):.2f}, {float(area.high):.2f}] "
         f"(0 is copy*, 1 is {card.about['ceiling']}); it stays above one half for {half:.0f} step(s).",
         f"One step ahead {card.scalar('one_step/accuracy'):.1%} of the codes are right "

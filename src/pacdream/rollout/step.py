@@ -59,7 +59,7 @@ def condition(model: WorldModel, context: Tensor, actions: Tensor) -> RolloutSta
     check_range("action", actions, model.num_actions)
     memory = model.initial_state(len(context), context.device)
     for t in range(0 if model.memory is None else max(0, length - model.memory), length - 1):
-        _, memory = model.step(context[:, t], actions[:, t], memory)
+        memory = model.remember(context[:, t], actions[:, t], memory)
     return RolloutState(context[:, -1], memory)
 
 

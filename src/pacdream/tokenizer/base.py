@@ -46,10 +46,6 @@ class Tokenizer(nn.Module, ABC):
         """A crop of ``size`` cells of each of ``frames`` (B, F, H, W), where there is most to learn."""
 
     @abstractmethod
-    def cut(self, folded: Tensor, crop: Crop) -> Tensor:
-        """A crop of what ``fold`` gives."""
-
-    @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:
         """Codes (B, h, w) int64 of ``frames`` (B, F, H, W) uint8."""
 
@@ -58,7 +54,7 @@ class Tokenizer(nn.Module, ABC):
         """Logits (B, C, H, W) of each palette class for ``codes`` (B, h, w)."""
 
     @abstractmethod
-    def fold(self, frames: Tensor, padding: int) -> Tensor:
+    def fold(self, frames: Tensor, padding: int, crop: Crop | None = None) -> Tensor:
         """Palette classes of ``frames`` (B, F, H, W) in the order of the training logits' pixels, (B, F, P, ...) uint8.
 
         Pixels outside the frame get the class ``padding``.

@@ -31,21 +31,13 @@ class Crop:
         return images.movedim((-2, -1), (1, 2))[batch, rows, columns].movedim((1, 2), (-2, -1))
 
 
-def draw_crop(classes: Tensor, weights: Tensor, size: tuple[int, int], grid_shape: tuple[int, int]) -> Crop:
-    """Crops around a patch drawn by its weight, for frames of folded ``classes`` (B, P, h', w').
-
-    Args:
-        classes: of the pixels of each patch.
-        weights: (C,) of a pixel of each class.
-        size: rows and columns of cells.
-        grid_shape: of the whole frame.
-    """
-    height, width = classes.shape[-2:]
-    of_patch = weights[classes.int()].sum(1).flatten(1)
-    drawn = torch.multinomial(of_patch, 1)
-    cells = torch.tensor([grid_shape], device=classes.device)
+def draw_crop(weights: Tensor, size: tuple[int, int], grid_shape: tuple[int, int]) -> Crop:
+    """Crops of ``size`` cells around a place drawn by its weight, for maps of weights (B, H, W) over the whole grid."""
+    height, width = weights.shape[-2:]
+    drawn = torch.multinomial(weights.flatten(1), 1)
+    cells = torch.tensor([grid_shape], device=weights.device)
     middle = torch.cat([drawn // width * cells[:, :1] // height, drawn % width * cells[:, 1:] // width], 1)
-    extent = torch.tensor([size], device=classes.device)
+    extent = torch.tensor([size], device=weights.device)
     # Not always in the middle: what is near a border of the crop must be learned as well.
-    shift = (torch.rand(len(classes), 2, device=classes.device) * extent).long()
+    shift = (torch.rand(len(weights), 2, device=weights.device) * extent).long()
     return Crop(torch.minimum((middle - shift).clamp(min=0), cells - extent), size)

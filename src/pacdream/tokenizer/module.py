@@ -114,8 +114,7 @@ class TokenizerModule(lightning.LightningModule):
 
     def _loss(self, output: TokenizerOutput, frames: Tensor, crop: Crop | None) -> tuple[Tensor, Tensor]:
         """Loss () and target classes (B, P, ...)."""
-        folded = self.model.fold(frames[:, -1:], padding=OUTSIDE)[:, 0]
-        target = (folded if crop is None else self.model.cut(folded, crop)).long()
+        target = self.model.fold(frames[:, -1:], OUTSIDE, crop)[:, 0].long()
         weights = self.model.class_weights
         total = F.cross_entropy(output.logits, target, weight=weights, ignore_index=OUTSIDE, reduction="sum")
         # Divided by the number of pixels, not by the sum of weights: a batch without ghosts must not count more.

@@ -85,6 +85,7 @@ class VQVAE(Tokenizer):
         self.after = GridTransformer(widths[-1], self.grid_shape, num_attention_layers, num_heads)
         self.decoder = Decoder(num_classes, patch_size, widths, decoder_blocks, grids)
         self.patch_size = patch_size
+        self._unused_index = min(set(range(256)) - set(self.palette_indices.tolist()))
         self._padding = _padding(self.frame_shape, _scale(self.grid_shape, stride))
 
     def forward(self, frames: Tensor, crop: Crop | None = None) -> TokenizerOutput:
@@ -107,11 +108,16 @@ class VQVAE(Tokenizer):
         quantized = self.quantizer.lookup(rearrange(codes, "B h w -> B (h w)"))
         return self.unfold(self.decoder(_to_image(self.after(quantized, None), self.grid_shape[0]), None))
 
-    def fold(self, frames: Tensor, padding: int) -> Tensor:
-        """Palette classes (B, F, p*q, h', w') uint8 of ``frames`` (B, F, H, W), padded and cut into patches."""
+    def fold(self, frames: Tensor, padding: int, crop: Crop | None = None) -> Tensor:
+        """Palette classes (B, F, p*q, h', w') uint8 of ``frames`` (B, F, H, W), padded, cropped and patched."""
         top, bottom, left, right = self._padding
-        classes = F.pad(self.class_of_index[frames.int()], (left, right, top, bottom), value=padding)
         p = self.patch_size
+        if crop is None:
+            classes = F.pad(self.class_of_index[frames.int()], (left, right, top, bottom), value=padding)
+        else:  # first cut out, as the rest need not be looked up
+            frames = F.pad(frames, (left, right, top, bottom), value=self._unused_index)
+            frames = crop.of(frames, frames.shape[-2] // self.grid_shape[0])
+            classes = self.class_of_index[frames.int()].masked_fill(frames == self._unused_index, padding)
         return rearrange(classes, "B F (h p) (w q) -> B F (p q) h w", p=p, q=p)
 
     def unfold(self, folded: Tensor) -> Tensor:
@@ -124,11 +130,10 @@ class VQVAE(Tokenizer):
     def draw_crop(self, frames: Tensor, size: tuple[int, int]) -> Crop:
         """Crops of ``size`` cells, around pixels whose class is drawn evenly: the rare ones are seen as often."""
         weights = 1 / self.class_counts.clamp(min=self.class_counts.sum() * 1e-4)
-        return draw_crop(self.fold(frames[:, -1:], padding=0)[:, 0], weights, size, self.grid_shape)
-
-    def cut(self, folded: Tensor, crop: Crop) -> Tensor:
-        """A crop of patches (B, ..., h', w') as ``fold`` makes them."""
-        return crop.of(folded, folded.shape[-2] // self.grid_shape[0])
+        seen = F.pad(frames[:, -1], self._padding[2:] + self._padding[:2], value=self._unused_index)[:, ::2, ::2]
+        of_index = weights[self.class_of_index.int()]
+        of_index[self._unused_index] = 0
+        return draw_crop(of_index[seen.int()], size, self.grid_shape)
 
     def _features(self, frames: Tensor, crop: Crop | None) -> Tensor:
         """Grid features before the quantizer, (B, h*w, D)."""
@@ -137,8 +142,7 @@ class VQVAE(Tokenizer):
             raise ValueError(
                 f"frames (B, F, H, W) of shape {tuple(frames.shape)} do not fit this tokenizer, which reads {expected}"
             )
-        classes = self.fold(frames, padding=0)
-        features = self.encoder(classes if crop is None else self.cut(classes, crop), crop)
+        features = self.encoder(self.fold(frames, 0, crop), crop)
         return self.before(rearrange(features, "B D h w -> B (h w) D"), crop)
 
 

@@ -77,8 +77,13 @@ class AttentionWorldModel(WorldModel):
     def step(self, codes: Tensor, actions: Tensor, state: State) -> tuple[WorldModelOutput, State]:
         """See ``WorldModel.step``."""
         self.check_inputs(codes, actions)
-        grids, taken = torch.cat([state[0], codes[:, None]], 1), torch.cat([state[1], actions[:, None]], 1)
+        grids, taken = _joined(codes, actions, state)
         return WorldModelOutput(self._predict(grids, taken)), (grids[:, 1:], taken[:, 1:])
+
+    def remember(self, codes: Tensor, actions: Tensor, state: State) -> State:
+        """See ``WorldModel.remember``."""
+        grids, taken = _joined(codes, actions, state)
+        return grids[:, 1:], taken[:, 1:]
 
     def forward(self, codes: Tensor, actions: Tensor) -> WorldModelOutput:
         """See ``WorldModel.forward``: all steps are one batch."""
@@ -93,10 +98,9 @@ class AttentionWorldModel(WorldModel):
     def _predict(self, grids: Tensor, actions: Tensor) -> Tensor:
         """Logits (B, h, w, K) of what follows grids (B, M, h, w) and actions (B, M)."""
         rate = torch.zeros(len(grids), 1, device=grids.device)
-        if self.training and self.max_corruption:
+        if self.training:
             rate = torch.rand_like(rate) * self.max_corruption
-            replaced = torch.rand(grids.shape, device=grids.device) < rate[:, :, None, None]
-            grids = torch.where(replaced, torch.randint_like(grids, self.codebook_size), grids)
+            grids, actions = self._corrupted(grids, actions, rate)
         seen = self.join_codes(rearrange(self.code_embedding(grids), "B M h w D -> B h w (M D)"))
         taken = rearrange(self.action_embedding(actions), "B M D -> B (M D)")
         x = seen + self.join_actions(torch.cat([taken, rate], 1))[:, None, None] + self.position
@@ -104,6 +108,23 @@ class AttentionWorldModel(WorldModel):
             x = block(x)
         x = self.norm(x)
         return self.head(x).scatter_add(-1, grids[:, -1, :, :, None].clamp(max=self.codebook_size - 1), self.stay(x))
+
+    def _corrupted(self, grids: Tensor, actions: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """Grids (B, M, h, w) with some codes replaced at random, at a rate (B, 1) of its own for each window.
+
+        One window in ten begins an episode: what lies further back than a random step was never seen.
+        """
+        replaced = torch.rand(grids.shape, device=grids.device) < rate[:, :, None, None]
+        grids = torch.where(replaced, torch.randint_like(grids, self.codebook_size), grids)
+        begins = torch.rand(len(grids), 1, device=grids.device) < 0.1
+        back = torch.arange(grids.shape[1] - 1, -1, -1, device=grids.device)
+        unseen = begins & (back > torch.randint(grids.shape[1], begins.shape, device=grids.device))
+        grids = torch.where(unseen[:, :, None, None], self.codebook_size, grids)
+        return grids, torch.where(unseen, self.num_actions, actions)
+
+
+def _joined(codes: Tensor, actions: Tensor, state: State) -> tuple[Tensor, Tensor]:
+    return torch.cat([state[0], codes[:, None]], 1), torch.cat([state[1], actions[:, None]], 1)
 
 
 class Block(nn.Module):

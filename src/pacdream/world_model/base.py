@@ -47,6 +47,10 @@ class WorldModel(nn.Module, ABC):
             Logits (B, h, w, K) of the next grid, and the next state.
         """
 
+    def remember(self, codes: Tensor, actions: Tensor, state: State) -> State:
+        """The state after ``step``, where nobody asks what that predicts; a model that can do it for less overrides."""
+        return self.step(codes, actions, state)[1]
+
     def forward(self, codes: Tensor, actions: Tensor) -> WorldModelOutput:
         """All steps of a window, teacher-forced: the same numbers as calling ``step`` on each.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
+from pacdream.core.limits import Positive
 from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
 from pacdream.metric.next_codes import NextCodesMetric
 from pacdream.types import HeldOutBatch, LatentBatch
@@ -16,7 +17,7 @@ from pacdream.world_model.loss import next_codes_loss
 
 
 class WorldModelModule(lightning.LightningModule):
-    """Teacher-forced training on windows of latent steps."""
+    """Training on windows of latent steps, teacher-forced or partly on the model's own predictions."""
 
     monitors = (
         "val/loss", "val/accuracy", "val/changed_accuracy", "val/copy_accuracy", "val/skill", "val/top5_accuracy",
@@ -24,10 +25,24 @@ class WorldModelModule(lightning.LightningModule):
     )  # fmt: skip
     """What a callback can monitor."""
 
-    def __init__(self, model: WorldModel, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
-        """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
+    def __init__(
+        self,
+        model: WorldModel,
+        optimizer: MakeOptimizer,
+        scheduler: MakeScheduler | None,
+        imagined_steps: Positive | None = None,
+    ) -> None:
+        """Configure.
+
+        Args:
+            model: any world model.
+            optimizer: a factory, see ``conf/optimizer``.
+            scheduler: a factory, see ``conf/scheduler``.
+            imagined_steps: the last steps of each window, in which the model goes on from codes that it has drawn
+                itself, the first of them from the real grids before; none to teach every step with real grids.
+        """
         super().__init__()
-        self.model = model
+        self.model, self.imagined_steps = model, imagined_steps
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         classes = model.codebook_size
         self.train_loss = MeanMetric()
@@ -41,13 +56,36 @@ class WorldModelModule(lightning.LightningModule):
 
     def training_step(self, batch: LatentBatch, _: int) -> Tensor:
         """Loss in nats per code."""
-        logits = self.model(batch.codes[:, :-1], batch.actions).logits
-        target = batch.codes[:, 1:]
+        if self.imagined_steps is None:
+            logits, target = self.model(batch.codes[:, :-1], batch.actions).logits, batch.codes[:, 1:]
+        else:
+            logits, target = self._imagine(batch), batch.codes[:, -self.imagined_steps :]
         loss = next_codes_loss(logits, target)
         self.train_loss.update(loss.detach(), target.numel())
         self.train_accuracy.update(logits.detach().argmax(-1), target)
         self.log("train/loss_step", loss, prog_bar=True)
         return loss
+
+    def _imagine(self, batch: LatentBatch) -> Tensor:
+        """Logits (B, S, h, w, K) of the last S steps, each going on from what was drawn for the one before."""
+        assert self.imagined_steps is not None
+        seen = batch.actions.shape[1] - self.imagined_steps
+        if seen < 0:
+            raise ValueError(
+                f"module.imagined_steps={self.imagined_steps} must not exceed "
+                f"data.context_length={batch.actions.shape[1]}"
+            )
+        state = self.model.initial_state(len(batch.codes), batch.codes.device)
+        for t in range(seen):
+            state = self.model.remember(batch.codes[:, t], batch.actions[:, t], state)
+        output, state = self.model.step(batch.codes[:, seen], batch.actions[:, seen], state)
+        logits = [output.logits]
+        for actions in batch.actions[:, seen + 1 :].unbind(1):
+            with torch.no_grad():  # what was drawn is taken as given
+                codes = self.model.draw(output, _draw)
+            output, state = self.model.step(codes, actions, state)
+            logits.append(output.logits)
+        return torch.stack(logits, 1)
 
     def on_train_epoch_end(self) -> None:
         """Log means over the epoch. Lightning would do it, but not for the part before an interruption."""
@@ -84,3 +122,8 @@ class WorldModelModule(lightning.LightningModule):
         checkpoint["recipe"] = self.model.recipe
         if (data := getattr(self.trainer, "datamodule", None)) is not None:
             checkpoint |= data.origin.stored()
+
+
+def _draw(logits: Tensor) -> Tensor:
+    """Codes (...) drawn from logits (..., K): the largest of them after Gumbel noise."""
+    return (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
