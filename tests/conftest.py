@@ -51,6 +51,15 @@ TINY_GRU = {
     "hidden_size": 16,
     "num_layers": 1,
 }
+TINY_ATTENTION = {
+    "_target_": "pacdream.world_model.attention.AttentionWorldModel",
+    "memory": 3,
+    "embedding_dim": 8,
+    "width": 16,
+    "num_blocks": 2,
+    "num_heads": 2,
+    "max_corruption": 0.2,
+}
 
 
 def pytest_configure() -> None:

@@ -38,7 +38,7 @@ SMALL_REPORT = {
 SETTINGS = Settings(**SMALL_REPORT, warmup=3, context=4, seed=0)
 SMALL = {
     "data.batch_size": 2, "data.val_batch_size": 8, "data.max_val_frames": 4, "world_model.hidden_size": 16,
-    "tokenizer.widths": [8, 8, 8, 16], "report.strip_steps": 3, "report.num_videos": 1,
+    "world_model.width": 16, "report.strip_steps": 3, "report.num_videos": 1,
     **{f"report.{name}": value for name, value in SMALL_REPORT.items()},
 }  # fmt: skip
 
@@ -51,7 +51,8 @@ def small_overrides(config: DictConfig, episodes: Path, tokenizer: Path, outputs
         f"recording.output={episodes}", f"recording.episodes={EPISODES}", f"recording.max_steps={STEPS}",
         "policy@recording.policy=held_random", f"paths.outputs={outputs}",
     ]  # fmt: skip
-    changes = {**SMALL, "tokenizer.checkpoint": tokenizer}
+    levels = len(OmegaConf.select(config, "tokenizer.widths") or ())
+    changes = {**SMALL, "tokenizer.checkpoint": tokenizer, "tokenizer.widths": [8] * (levels - 1) + [16]}
     return overrides + [f"{key}={value}" for key, value in changes.items() if has(config, key)]
 
 

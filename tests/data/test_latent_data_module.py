@@ -146,3 +146,30 @@ def test_windows_skip_episodes_that_are_too_short(tmp_path):
     data = set_up(tmp_path / "mixed", tmp_path, context_length=8, val_fraction=0.5)
     in_train = sum(number % 2 == 0 for number in data.split.train)  # the longer ones
     assert len(data.train_starts) == in_train * 5
+
+
+RARE = {"share": 0.5, "points": 50.0, "steps": 2}
+
+
+def test_windows_with_a_rare_event_are_repeated_until_they_are_their_share(folder, cache):
+    data = set_up(folder, cache, context_length=3)
+    plain = data.train_starts
+    event = int(plain[4]) + 2  # the last step of that window, the last but one of the next
+    data.cache.rewards[event] = 50
+    data.rare = RARE
+    starts = data._with_rare_ones(data.cache, plain).tolist()
+    repeated = {start for start in plain.tolist() if starts.count(start) > 1}
+    assert repeated == {event - 2, event - 1}
+    assert sum(start in repeated for start in starts) / len(starts) == pytest.approx(0.5, abs=0.05)
+    assert set(starts) == set(plain.tolist())
+
+
+def test_without_any_rare_event_there_is_nothing_to_repeat(folder, cache):
+    with pytest.raises(ValueError, match="no training window holds such an event"):
+        set_up(folder, cache, rare=RARE | {"points": 1e9})
+
+
+@pytest.mark.parametrize("rare", [{"share": 0.5}, RARE | {"share": 1.0}, RARE | {"other": 1}])
+def test_rare_events_that_are_not_described_are_refused(folder, cache, rare):
+    with pytest.raises(ValueError, match=r"data.rare=.* must be null or have a share"):
+        latent_data(folder, CounterTokenizer(), cache, rare=rare)

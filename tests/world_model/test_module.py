@@ -13,8 +13,9 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.types import LatentBatch
 from pacdream.world_model.base import WorldModel
 from pacdream.world_model.loss import next_codes_loss
-from tests.conftest import TINY_GRU
-from tests.world_model.fitting import fit, tiny_module
+from pacdream.world_model.module import WorldModelModule
+from tests.conftest import TINY_ATTENTION, TINY_GRU
+from tests.world_model.fitting import ADAM, fit, tiny_module
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gru_losses.json"
 VALIDATION = (
@@ -91,3 +92,32 @@ def test_first_losses_are_the_golden_ones() -> None:
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(json.dumps([round(loss, 6) for loss in losses]) + "\n")
     assert losses == pytest.approx(json.loads(GOLDEN.read_text()), rel=1e-3)
+
+
+def test_imagined_steps_go_on_from_what_was_drawn(latents: LatentDataModule) -> None:
+    """With a model that is sure, what is drawn is known: the same numbers as by hand."""
+    model = build_model(OmegaConf.create(TINY_GRU), latents.facts())
+    with torch.no_grad():
+        model.head.weight.mul_(1e4)
+    module = WorldModelModule(model, ADAM, None, imagined_steps=3)
+    batch = latents.windows(latents.train_starts[:4], 5)
+    logits = module._imagine(batch)
+    codes = batch.codes[:, 2]
+    for t in range(3):
+        expected = model.step(codes, batch.actions[:, 2 + t], ())[0].logits
+        torch.testing.assert_close(logits[:, t], expected)
+        codes = expected.argmax(-1)
+
+
+def test_one_imagined_step_is_the_teacher_forced_one(latents: LatentDataModule) -> None:
+    model = build_model(OmegaConf.create(TINY_ATTENTION), latents.facts()).eval()
+    batch = latents.windows(latents.train_starts[:4], 3)
+    imagined = WorldModelModule(model, ADAM, None, imagined_steps=1)._imagine(batch)
+    torch.testing.assert_close(imagined, model(batch.codes[:, :-1], batch.actions).logits[:, -1:])
+
+
+def test_more_imagined_steps_than_a_window_has_are_refused(latents: LatentDataModule) -> None:
+    module = tiny_module(latents)
+    module.imagined_steps = 3
+    with pytest.raises(ValueError, match=r"imagined_steps=3 must not exceed data.context_length=2"):
+        module.training_step(latents.windows(latents.train_starts[:4], 2), 0)

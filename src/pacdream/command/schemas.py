@@ -12,6 +12,7 @@ class TrainSettings:
     name: str
     seed: Seed
     resume: str | None
+    weights: str | None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pacdream.command.result import Result, error_file, read_result
 from pacdream.command.resume import first_checkpoint
 from pacdream.command.schemas import TrainSettings
 from pacdream.command.settings_record import record_settings
+from pacdream.command.weights import begin_with
 from pacdream.core.check_settings import check_settings
 from pacdream.core.checkpoints import build_model
 from pacdream.core.files import one_line, write_json
@@ -72,6 +73,8 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     (folder / "result.json").unlink(missing_ok=True)
     if start:
         check_start(start, model, data)
+    elif config.weights is not None:
+        begin_with(config.weights, model, data)
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
     check_monitors(callbacks, module)

@@ -50,9 +50,7 @@ class LatentDataModule(ResumableDataModule):
         split_seed: Seed,
         seed: Seed,
         limit: Positive | None,
-        rare_share: float = 0.0,
-        rare_points: float = 50.0,
-        rare_steps: Positive = 8,
+        rare: dict[str, float] | None = None,
     ) -> None:
         """Configure; nothing is read yet.
 
@@ -69,17 +67,16 @@ class LatentDataModule(ResumableDataModule):
             split_seed: decides which.
             seed: decides the order of the batches.
             limit: use only so many training windows, evenly spread (to overfit or to try something); none for all.
-            rare_share: share of the training windows that hold a rare event: those are repeated until they are so many.
-            rare_points: a step that earns so many is one, as is one that loses a life.
-            rare_steps: the last so many steps of a window are searched for it.
+            rare: repeats windows with a rare event until they are a ``share`` of all: a life lost, or so many
+                ``points`` earned, in their last ``steps`` steps; none to take every window once.
 
         Raises:
-            ValueError: a share outside 0 to 0.9.
+            ValueError: the rare events are not described by those three, or their share is not between 0 and 1.
         """
         super().__init__()
-        if not 0 <= rare_share <= 0.9:
-            raise ValueError(f"data.rare_share={rare_share} must lie between 0 and 0.9")
-        self.rare_share, self.rare_points, self.rare_steps = rare_share, rare_points, rare_steps
+        if rare is not None and not (set(rare) == {"share", "points", "steps"} and 0 < rare["share"] < 1):
+            raise ValueError(f"data.rare={rare} must be null or have a share between 0 and 1, points and steps")
+        self.rare = rare
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.recording, self.tokenizer = recording, tokenizer
         self.context_length, self.limit = context_length, limit
@@ -172,17 +169,17 @@ class LatentDataModule(ResumableDataModule):
 
     def _with_rare_ones(self, cache: LatentCache, starts: Tensor) -> Tensor:
         """Window starts (M',) among which those with a rare event are repeated."""
-        if not self.rare_share:
+        if self.rare is None:
             return starts
         lost = cache.lives[1:].int() < cache.lives[:-1].int()
-        event = (cache.rewards[:-1] >= self.rare_points) | lost  # in the last frame of an episode nothing is earned
-        count = torch.cat([torch.zeros(1), event.float()]).cumsum(0)
+        event = (cache.rewards[:-1] >= self.rare["points"]) | lost
+        before = torch.cat([torch.zeros(1, dtype=torch.int64), event.cumsum(0)])  # events before each frame's action
         end = starts.long() + self.context_length
-        rare = starts[count[end] > count[torch.maximum(end - self.rare_steps, starts.long())]]
+        rare = starts[before[end] > before[torch.maximum(end - int(self.rare["steps"]), starts.long())]]
         if not len(rare):
-            raise ValueError(f"data.rare_share={self.rare_share}, but no training window holds a rare event")
-        wanted = int(self.rare_share / (1 - self.rare_share) * (len(starts) - len(rare)))
-        return torch.cat([starts, rare.repeat(max(1, wanted // len(rare)) - 1)])
+            raise ValueError(f"data.rare={self.rare}, but no training window holds such an event")
+        wanted = self.rare["share"] / (1 - self.rare["share"]) * (len(starts) - len(rare))
+        return torch.cat([starts, rare.repeat(max(0, round(wanted / len(rare)) - 1))])
 
     def _fit_best_copy(self, horizon: int) -> BestCopy:
         """copy* as the training episodes choose it, or the held-out ones if there are no others."""

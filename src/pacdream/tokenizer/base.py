@@ -41,9 +41,13 @@ class Tokenizer(nn.Module, ABC):
     def forward(self, frames: Tensor, crop: Crop | None = None) -> TokenizerOutput:
         """Training pass on ``frames`` (B, F, H, W) uint8, or on a crop of each."""
 
-    @abstractmethod
     def draw_crop(self, frames: Tensor, size: tuple[int, int]) -> Crop:
-        """A crop of ``size`` cells of each of ``frames`` (B, F, H, W), where there is most to learn."""
+        """A crop of ``size`` cells of each of ``frames`` (B, F, H, W), where there is most to learn.
+
+        Raises:
+            ValueError: this tokenizer learns from whole frames only.
+        """
+        raise ValueError(f"module.crop={list(size)}: a {type(self).__name__} learns from whole frames only")
 
     @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:

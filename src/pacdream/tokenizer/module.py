@@ -81,7 +81,7 @@ class TokenizerModule(lightning.LightningModule):
         """Update all metrics on windows (B, F, H, W)."""
         frames = batch[0]
         output = self.model(frames)
-        loss = self._loss(output, frames, None)[0]
+        loss = self._loss(output, frames)[0]
         predicted = self.model.unfold(self.model.most_likely(output.logits))
         real = self.model.class_of_index[frames[:, -1].int()].long()
         self.val_loss.update(loss, len(frames))
@@ -112,7 +112,7 @@ class TokenizerModule(lightning.LightningModule):
         if (data := getattr(self.trainer, "datamodule", None)) is not None:
             checkpoint |= data.origin.stored()
 
-    def _loss(self, output: TokenizerOutput, frames: Tensor, crop: Crop | None) -> tuple[Tensor, Tensor]:
+    def _loss(self, output: TokenizerOutput, frames: Tensor, crop: Crop | None = None) -> tuple[Tensor, Tensor]:
         """Loss () and target classes (B, P, ...)."""
         target = self.model.fold(frames[:, -1:], OUTSIDE, crop)[:, 0].long()
         weights = self.model.class_weights

@@ -1,0 +1,31 @@
+"""Training that begins with the weights of another stage, and with nothing else of it."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pacdream.core.checkpoint_io import read_checkpoint
+from pacdream.core.checkpoints import load_model
+from pacdream.data.origin import Origin, check_same_origin
+
+log = logging.getLogger(__name__)
+
+
+def begin_with(weights: str, model: nn.Module, data: Any) -> None:
+    """Give ``model`` the weights of a run, or of a checkpoint, that was trained on the same data.
+
+    Raises:
+        ValueError: not a run or checkpoint, of another network, behind another tokenizer, or trained on held-out data.
+    """
+    path = Path(weights)
+    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    found = load_model(path, type(model)).state_dict()
+    try:
+        model.load_state_dict(found)
+    except RuntimeError as error:
+        raise ValueError(f"weights={weights} holds another network than the configured one: {error}") from error
+    if path.suffix != ".safetensors":
+        check_same_origin(path, Origin.read(read_checkpoint(path)), data.origin)
+    log.info("beginning with the weights of %s", path)
