@@ -13,16 +13,18 @@ __version__ = "0.1.0"
 threads.prepare()
 
 
-def load_run(path: str | Path) -> "Run":
+def load_run(path: str | Path | None = None) -> "Run":
     """Open a training run: its folder, or a folder of runs, of which the newest finished one is taken.
+
+    Without a path it is the one that comes with the package.
 
     Raises:
         ValueError: there is no finished run.
 
     >>> import pacdream
-    >>> run = pacdream.load_run("outputs/train/gru_baseline")
+    >>> run = pacdream.load_run()
     >>> run.model().grid_shape
-    (7, 5)
+    (14, 10)
     """
     from pacdream.command.run import open_run  # here: recording processes import this package and need no torch
 

@@ -10,7 +10,7 @@ from pacdream.evaluation.game_space import DecodedRollouts, measure_game
 from pacdream.evaluation.real_futures import RecordedFrames
 from pacdream.game.game import Game
 from pacdream.game.ms_pacman import LEVELS, MS_PACMAN
-from pacdream.metric.dots import DotScore, dot_counts, dot_sites, maze_colours
+from pacdream.metric.dots import DotScore, EatenScore, dot_counts, dot_sites, maze_colours
 from pacdream.metric.episode_metric import draw_episodes
 
 SIZE = HEIGHT, WIDTH = 2, 4
@@ -114,3 +114,33 @@ def test_in_the_real_game_dots_go_as_they_are_eaten(episodes: Path, manifest: Ma
     assert not missing.any()
     assert extra.max() > 9
     assert np.isin(episode.ram[:, LEVELS.dots_eaten] - extra, [0, 1, 2, 3]).all()
+
+
+def eaten_figures(dreamt: list[int], real: list[int]) -> dict[str, float]:
+    """Of dreams that have eaten so many of ``DOTS``, beside futures that have eaten so many."""
+    score = EatenScore(len(real), 1, SIZE)
+    pictures, originals = (np.stack([maze(DOTS[n:])[None] for n in counts]) for counts in (dreamt, real))
+    score.update(pictures, originals, np.stack([maze(DOTS)] * len(real)), torch.arange(len(real)))
+    return {name: float(value) for name, value in score.compute().items()}
+
+
+def test_a_dream_that_eats_as_the_game_does_is_right_and_correlated() -> None:
+    assert eaten_figures([0, 2, 4, 1], [0, 2, 4, 1]) == {
+        "dots_eaten_within_one": 1.0,
+        "dots_eaten_correlation": pytest.approx(1.0),
+    }
+
+
+def test_dots_eaten_are_those_of_a_naive_count() -> None:
+    dreamt, real = [0, 1, 4, 2, 0], [0, 3, 4, 1, 2]
+    figures = eaten_figures(dreamt, real)
+    assert figures["dots_eaten_within_one"] == pytest.approx(3 / 5)
+    assert figures["dots_eaten_correlation"] == pytest.approx(np.corrcoef(dreamt, real)[0, 1])
+
+
+def test_a_dream_that_never_eats_knows_nothing_of_what_is_eaten() -> None:
+    assert eaten_figures([0, 0, 0], [0, 1, 2])["dots_eaten_correlation"] == 0
+
+
+def test_where_nothing_differs_in_the_game_there_is_no_correlation() -> None:
+    assert np.isnan(eaten_figures([0, 1], [1, 1])["dots_eaten_correlation"])

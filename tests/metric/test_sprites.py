@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pacdream.data.episode_store import Manifest, read_episode
 from pacdream.game.game import Sprite
 from pacdream.game.ms_pacman import MS_PACMAN
-from pacdream.metric.sprites import BIN, FARTHEST, MIN_PIXELS, NUM_BINS, SpriteScore, locate, quantile
+from pacdream.metric.sprites import BIN, FARTHEST, MIN_PIXELS, NUM_BINS, PositionSkill, SpriteScore, locate, quantile
 
 COLOUR = 42
 ORIGIN = (60, 80)
@@ -144,3 +144,41 @@ def test_a_sprite_beyond_the_last_bin_is_counted_in_it() -> None:
     score.update(far, far, COLOUR, np.full((1, 1, 2), 250, np.float32), torch.tensor([0]))
     assert score.sums[0, 0, -1] == 1
     assert score.compute()["median"] == FARTHEST
+
+
+def scored(*errors: int | None) -> SpriteScore:
+    """One frame for each error: the sprite so many pixels off, or lost."""
+    score = SpriteScore(len(errors), 1)
+    truth = np.tile(np.array(ORIGIN, np.float32), (len(errors), 1, 1))
+    frames = [picture() if error is None else picture((ORIGIN[0] + error, ORIGIN[1])) for error in errors]
+    original = np.stack([picture(ORIGIN)[None]] * len(errors))
+    score.update(np.stack(frames)[:, None], original, COLOUR, truth, torch.arange(len(errors)))
+    return score
+
+
+def position_skill(dream: list[SpriteScore], tokenizer: list[SpriteScore], copied: list[SpriteScore]) -> float:
+    skill = PositionSkill(3, 1, len(dream))
+    skill.update(dream, tokenizer, copied)
+    return float(skill.compute()["position_skill"][0])
+
+
+@pytest.mark.parametrize(
+    ("dream", "skill"), [((0, 0, 0), 1.0), ((20, 20, 20), 0.0), ((10, 10, 10), 0.5), ((40, 40, 40), -1.0)]
+)
+def test_position_skill_lies_between_copying_and_the_tokenizer(dream: tuple[int, ...], skill: float) -> None:
+    found = position_skill([scored(*dream)], [scored(0, 0, 0)], [scored(20, 20, 20)])
+    assert found == pytest.approx(skill, abs=0.03)
+
+
+def test_position_skill_is_of_the_mean_over_sprites() -> None:
+    good, bad, copied = scored(0, 0, 0), scored(20, 20, 20), scored(20, 20, 20)
+    assert position_skill([good, bad], [good, good], [copied, copied]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_nothing_is_gained_by_losing_sprites() -> None:
+    assert position_skill([scored(None, None, 0)], [scored(0, 0, 0)], [scored(20, 20, 20)]) < -5
+
+
+def test_without_room_between_copying_and_the_tokenizer_there_is_no_skill() -> None:
+    still = scored(0, 0, 0)
+    assert np.isnan(position_skill([still], [still], [still]))

@@ -48,9 +48,7 @@ def test_remembering_is_a_step_without_its_prediction(model: WorldModel, window:
 
 
 @pytest.mark.parametrize("back", [0, 1, 2, 3])
-def test_it_sees_its_memory_and_nothing_before(
-    model: WorldModel, window: tuple[Tensor, Tensor], back: int
-) -> None:
+def test_it_sees_its_memory_and_nothing_before(model: WorldModel, window: tuple[Tensor, Tensor], back: int) -> None:
     codes, actions = window
     for what in ("codes", "actions"):
         changed = {"codes": codes.clone(), "actions": actions.clone()}

@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Write the report of ``config.run`` anew, or compare the runs of ``config.compare``.
+    """Write the report of ``config.run``, none for the run that comes with the package, or compare ``config.compare``.
 
     Raises:
         ValueError: not a run, or one without checkpoint, or its data are not there any more.
     """
     check_settings(config, EvaluateSettings)
     here = Path(HydraConfig.get().runtime.output_dir)
-    if (config.run is None) == (config.compare is None):
-        raise ValueError("say what to measure: run=<folder of a run or checkpoint>, or compare=[<run>,<run>]")
+    if config.run is not None and config.compare is not None:
+        raise ValueError("say what to measure: run=<folder of a run or checkpoint>, or compare=[<run>,<run>], not both")
     if config.compare is not None:
         compare(find_runs(_compared([config.compare] if isinstance(config.compare, str) else config.compare)), here)
         log.info("comparison: %s", here / "compare.html")

@@ -5,14 +5,20 @@ from pathlib import Path
 
 from torch import nn
 
+from pacdream.command.run import ABOUT
+from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, save_model, weights_sha256
 
 _USAGE = "python -m pacdream.command.export <best.ckpt> <out.safetensors>"
 
 
 def export(checkpoint: Path, output: Path) -> str:
-    """Write the network of a training checkpoint as safetensors in half precision; return its identity."""
-    save_model(output, load_model(checkpoint, nn.Module))
+    """Write the network of a training checkpoint as safetensors in half precision; return its identity.
+
+    What it was trained on goes with it, so that nobody measures it on that by mistake.
+    """
+    network, content = load_model(checkpoint, nn.Module), read_checkpoint(checkpoint)
+    save_model(output, network, {key: content[key] for key in ABOUT if key in content})
     return weights_sha256(load_model(output, nn.Module))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pacdream.command.provenance import read_provenance
 from pacdream.command.run_data import open_data
 from pacdream.command.run_settings import is_run, run_settings
 from pacdream.core.checkpoint_io import read_checkpoint
-from pacdream.core.checkpoints import load_model
+from pacdream.core.checkpoints import load_model, read_about
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.origin import Origin
@@ -24,6 +25,11 @@ from pacdream.evaluation.scorecard import Scorecard, read_scorecard
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import Episode
 from pacdream.world_model.base import WorldModel
+
+ABOUT = ("global_step", "made_from", "split")
+"""What a checkpoint says of itself beside its weights."""
+BUNDLED = Path(str(files("pacdream"))) / "assets" / "ms_pacman_attention"
+"""The run that comes with the package: settings and weights."""
 
 
 @dataclass(frozen=True)
@@ -120,24 +126,24 @@ class Run:
     @cached_property
     def _header(self) -> dict[str, Any]:
         """What the checkpoint says of itself beside its weights."""
-        if self.checkpoint.suffix == ".safetensors":
-            return {}
-        content = read_checkpoint(self.checkpoint)
-        return {key: content[key] for key in ("global_step", "made_from", "split") if key in content}
+        safe = self.checkpoint.suffix == ".safetensors"
+        content = read_about(self.checkpoint) if safe else read_checkpoint(self.checkpoint)
+        return {key: content[key] for key in ABOUT if key in content}
 
 
-def open_run(path: str | Path, default: DictConfig | None = None, checkpoint: str | None = None) -> Run:
+def open_run(path: str | Path | None, default: DictConfig | None = None, checkpoint: str | None = None) -> Run:
     """Open a run.
 
     Args:
-        path: its folder, a folder of runs of which the newest finished one is taken, or a checkpoint.
+        path: its folder, a folder of runs of which the newest finished one is taken, or a checkpoint; none for the run
+            that comes with the package.
         default: settings for a checkpoint that is not in the folder of a run.
         checkpoint: instead of the run's best.
 
     Raises:
         ValueError: none of these.
     """
-    path = Path(path)
+    path = BUNDLED if path is None else Path(path)
     if path.is_file():
         folder = path.parent.parent
         if is_run(folder):
@@ -147,7 +153,8 @@ def open_run(path: str | Path, default: DictConfig | None = None, checkpoint: st
         load_model(path, nn.Module)  # before anything is done for it
         return Run(path.parent, path, default, bare=True)
     folder = path if is_run(path) else newest_run(path)
-    weights = Path(checkpoint) if checkpoint else folder / "checkpoints" / "best.ckpt"
+    own = folder / "checkpoints" / ("best.safetensors" if path is BUNDLED else "best.ckpt")
+    weights = Path(checkpoint) if checkpoint else own
     if not weights.is_file():
         raise ValueError(f"run={folder} is not the folder of a finished run: there is no {weights}")
     return Run(folder, weights, run_settings(folder), bare=False)

@@ -32,7 +32,7 @@ class EvaluateSettings:
 class RolloutSettings:
     """See ``conf/rollout.yaml``."""
 
-    run: str
+    run: str | None
     checkpoint: str | None
     episodes: str | None
     dreams: Positive

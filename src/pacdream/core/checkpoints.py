@@ -34,11 +34,27 @@ def recipe_of(model: nn.Module) -> dict[str, Any]:
     return cast(dict[str, Any], model.recipe)
 
 
-def save_model(path: Path, model: nn.Module) -> None:
-    """Write weights, in half precision, and recipe as safetensors with a checksum, atomically."""
+def save_model(path: Path, model: nn.Module, about: Mapping[str, Any] | None = None) -> None:
+    """Write weights, in half precision, and recipe as safetensors with a checksum, atomically.
+
+    ``about``: plain values to keep beside them, such as what the network was trained on.
+    """
     state = {name: _halved(name, tensor).contiguous() for name, tensor in model.state_dict().items()}
-    recipe = json.dumps(recipe_of(model))
-    write_tensors(path, state, {"recipe": recipe, "sha256": tensors_sha256(state, recipe)})
+    texts = {"recipe": json.dumps(recipe_of(model))} | ({"about": json.dumps(about)} if about else {})
+    write_tensors(path, state, {**texts, "sha256": tensors_sha256(state, *texts.values())})
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What ``save_model`` has kept beside the weights, nothing if that was nothing.
+
+    Raises:
+        ValueError: not a safetensors file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(json.loads((file.metadata() or {}).get("about", "{}")))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"cannot read {path}: {one_line(error)}") from error
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -119,7 +135,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if not {"recipe", "sha256"} <= metadata.keys():
             raise ValueError("it has no recipe and checksum: not a file of this project")
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if tensors_sha256(state, metadata["recipe"]) != metadata["sha256"]:
+    texts = [metadata[name] for name in ("recipe", "about") if name in metadata]
+    if tensors_sha256(state, *texts) != metadata["sha256"]:
         raise ValueError("it is damaged (its checksum does not match)")
     return json.loads(metadata["recipe"]), state
 

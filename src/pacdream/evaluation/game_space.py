@@ -85,7 +85,8 @@ def measure_game(
             scores[name].append(score)
             figures |= prefixed(f"game/{name}/{sprite.name}", score.with_intervals(draws))
     if game.sprites:
-        skill = PositionSkill(scores["dream"], scores["tokenizer"], scores["copy"])
+        skill = PositionSkill(episodes, horizon, len(game.sprites))
+        skill.update(scores["dream"], scores["tokenizer"], scores["copy"])
         figures |= prefixed("game", skill.with_intervals(draws))
     pixels = PixelScore(episodes, horizon)
     pixels.update(decoded.dreamt, decoded.reconstructed, rgb, episode)

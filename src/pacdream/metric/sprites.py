@@ -93,11 +93,15 @@ class PositionSkill(EpisodeMetric):
     unlike right codes they can be compared between tokenizers.
     """
 
-    def __init__(self, dream: Sequence[SpriteScore], tokenizer: Sequence[SpriteScore], copy: Sequence[SpriteScore]):
-        """From the scores of the same S sprites in the dream, after the tokenizer alone, and in a copy."""
-        rows = torch.stack([torch.stack([score.sums for score in scores], 1) for scores in (dream, tokenizer, copy)], 1)
-        super().__init__(len(rows), tuple(rows.shape[1:]))
-        self.sums += rows
+    def __init__(self, num_episodes: int, horizon: int, num_sprites: int) -> None:
+        super().__init__(num_episodes, (3, num_sprites, horizon, 3 + NUM_BINS))
+
+    def update(
+        self, dream: Sequence[SpriteScore], tokenizer: Sequence[SpriteScore], copied: Sequence[SpriteScore]
+    ) -> None:
+        """Add the scores of the same sprites in the dream, after the tokenizer alone, and in a copy."""
+        rows = [torch.stack([score.sums for score in scores], 1) for scores in (dream, tokenizer, copied)]
+        self.sums += torch.stack(rows, 1)
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
         """1 is as good as the tokenizer lets it be, 0 is a copy."""
