@@ -159,7 +159,7 @@ def scored(*errors: int | None) -> SpriteScore:
 def position_skill(dream: list[SpriteScore], tokenizer: list[SpriteScore], copied: list[SpriteScore]) -> float:
     skill = PositionSkill(3, 1, len(dream))
     skill.update(dream, tokenizer, copied)
-    return float(skill.compute()["position_skill"][0])
+    return float(skill.compute()["position_skill"])
 
 
 @pytest.mark.parametrize(
