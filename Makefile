@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow lint typecheck bench sweep tokenizer report clean
+.PHONY: help setup train world_model test test-slow lint typecheck bench sweep tokenizer local_tokenizer report clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,13 @@ train: setup ## Record, encode and train the GRU baseline (ARGS="trainer.max_epo
 tokenizer: setup ## Record the tokenizer's data set and train the VQ-VAE that comes with the package
 	$(BIN)/python train.py experiment=vqvae recording.seed=1 recording.episodes=100 \
 		recording.output=outputs/episodes/tokenizer $(ARGS)
+
+local_tokenizer: setup ## Record 100 episodes and train the local VQ-VAE that comes with the package
+	$(BIN)/python train.py experiment=vqvae_local $(ARGS)
+
+world_model: setup ## Train the attention world model that comes with the package: both stages
+	$(BIN)/python train.py experiment=attention $(ARGS)
+	$(BIN)/python train.py experiment=attention_rollout weights=outputs/train/attention $(ARGS)
 
 report: setup ## Measure a run again (RUN=outputs/train/<name>/<time>)
 	$(BIN)/python evaluate.py run=$(RUN) $(ARGS)

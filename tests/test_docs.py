@@ -21,7 +21,7 @@ from tests.conftest import ROOT, compose_config
 from tests.docs import PAGES, README, anchors, blocks, commands, hydra_commands, inline, links, made_by
 from tests.runs import hydra_run, small_overrides, tiny_run
 
-ATTENTION = "pacdream.world_model.attention"
+TRANSFORMER = "pacdream.world_model.transformer"
 DOCTESTED = sorted(path for path in (ROOT / "src").rglob("*.py") if ">>> " in path.read_text())
 HYDRA_COMMANDS = sorted({command for page in PAGES for command in hydra_commands(page)})
 
@@ -54,7 +54,7 @@ def test_every_page_is_linked_from_another() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
 def test_every_path_in_the_text_exists(page: Path) -> None:
-    new = {"src/pacdream/world_model/attention.py", "conf/world_model/attention.yaml"} if page == README else set()
+    new = {"src/pacdream/world_model/transformer.py", "conf/world_model/transformer.yaml"} if page == README else set()
     paths = {text for text in inline(page) if re.fullmatch(r"(src|conf|tests|docs|notebooks)/[\w./]*", text)}
     assert [path for path in sorted(paths - new) if not (ROOT / path).exists()] == []
 
@@ -74,18 +74,18 @@ def test_every_command_is_there(page: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def attention_config(tmp_path_factory: pytest.TempPathFactory) -> str:
+def transformer_config(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The override that adds the settings of the README's own world model."""
     (settings,) = blocks(README, "yaml")
     folder = tmp_path_factory.mktemp("conf")
     (folder / "world_model").mkdir()
-    (folder / "world_model" / "attention.yaml").write_text(settings)
+    (folder / "world_model" / "transformer.yaml").write_text(settings)
     return f"hydra.searchpath=[file://{folder}]"
 
 
 @pytest.mark.parametrize(("root", "overrides"), HYDRA_COMMANDS, ids=name_of)
-def test_every_command_composes(root: str, overrides: tuple[str, ...], attention_config: str) -> None:
-    new = [attention_config] if "world_model=attention" in overrides else []
+def test_every_command_composes(root: str, overrides: tuple[str, ...], transformer_config: str) -> None:
+    new = [transformer_config] if "world_model=transformer" in overrides else []
     assert compose_config(root, [*overrides, *new])
 
 
@@ -117,18 +117,18 @@ def test_every_logged_name_is_explained(episodes: Path, tokenizer_path: Path) ->
 
 
 def test_the_readmes_world_model_trains(
-    episodes: Path, tokenizer_path: Path, tmp_path: Path, attention_config: str, monkeypatch: pytest.MonkeyPatch
+    episodes: Path, tokenizer_path: Path, tmp_path: Path, transformer_config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = types.ModuleType(ATTENTION)
-    monkeypatch.setitem(sys.modules, ATTENTION, module)
-    monkeypatch.setattr(pacdream.world_model, "attention", module, raising=False)
+    module = types.ModuleType(TRANSFORMER)
+    monkeypatch.setitem(sys.modules, TRANSFORMER, module)
+    monkeypatch.setattr(pacdream.world_model, "transformer", module, raising=False)
     exec(blocks(README, "python")[1], vars(module))
-    chosen = ["experiment=gru_baseline", "world_model=attention", attention_config, "report=none"]
+    chosen = ["experiment=gru_baseline", "world_model=transformer", transformer_config, "report=none"]
     small = small_overrides(compose_config("train", chosen), episodes, tokenizer_path, tmp_path)
     with hydra_run("train", tmp_path / "run", [*chosen, *small]) as config:
         train(config)
     model = pacdream.load_run(tmp_path / "run").model()
-    assert type(model).__name__ == "AttentionWorldModel"
+    assert type(model).__name__ == "TransformerWorldModel"
     codes, actions = torch.randint(model.codebook_size, (3, 4, 7, 5)), torch.randint(model.num_actions, (3, 6))
     assert imagine(model, codes, actions).codes.shape == (3, 3, 7, 5)
 

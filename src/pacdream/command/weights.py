@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from pacdream.command.run import open_run
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model
 from pacdream.data.origin import Origin, check_same_origin
@@ -16,11 +17,15 @@ log = logging.getLogger(__name__)
 def begin_with(weights: str, model: nn.Module, data: Any) -> None:
     """Give ``model`` the weights of a run, or of a checkpoint, that was trained on the same data.
 
+    Args:
+        weights: the run's folder, a folder of runs of which the newest finished one is taken, or a checkpoint.
+        model: of the same settings.
+        data: what it will be trained on.
+
     Raises:
-        ValueError: not a run or checkpoint, of another network, behind another tokenizer, or trained on held-out data.
+        ValueError: none of these, of another network, behind another tokenizer, or trained on held-out data.
     """
-    path = Path(weights)
-    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    path = Path(weights) if Path(weights).is_file() else open_run(weights).checkpoint
     found = load_model(path, type(model)).state_dict()
     try:
         model.load_state_dict(found)

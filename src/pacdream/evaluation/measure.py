@@ -19,6 +19,7 @@ from pacdream.evaluation.real_futures import RealFutures, observe_real_futures
 from pacdream.evaluation.rollouts import measure_baselines, measure_divergence, measure_rollouts
 from pacdream.evaluation.scorecard import Reading, Scorecard
 from pacdream.evaluation.settings import Settings
+from pacdream.evaluation.temperature import fit_temperature
 from pacdream.evaluation.turns import measure_turns
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
 from pacdream.metric.episode_metric import Figure, draw_episodes
@@ -76,7 +77,9 @@ def measure(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,
         measure_cost(model, data.codes.device),
-        _conditions(data, manifest, settings, real) | dict(about),
+        _conditions(data, manifest, settings, real)
+        | {"temperature": fit_temperature(model, windows, batch)}
+        | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}
     return Measurement(card, samples, shown, decoded, imagined, one.confusion, one.worst, manifest.rgb())

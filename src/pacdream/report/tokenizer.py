@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+from einops import rearrange
 from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 from rich.console import Console
@@ -19,6 +21,7 @@ from pacdream.data.frame_data_module import FrameDataModule
 from pacdream.game.game import Game
 from pacdream.game.games import game_of
 from pacdream.metric.codebook import class_iou, perplexity
+from pacdream.metric.dots import dot_sites, eaten, maze_colours
 from pacdream.metric.sprites import SpriteScore
 from pacdream.report.tables import NO_SPRITES
 from pacdream.tokenizer.base import Tokenizer
@@ -48,8 +51,8 @@ class TokenizerReport:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = load_model(checkpoint, Tokenizer, device)  # type: ignore[type-abstract]
         decoded = decode_all(model, data)
-        figures = measure(model, decoded)
         game = game_of(read_manifest(data.folder).settings.get("env", {}))
+        figures = measure(model, decoded) | measure_dots(decoded, game)
         sprites = measure_sprites(decoded, game)
         folder = folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,8 +89,32 @@ def measure(model: Tokenizer, decoded: Decoded) -> dict[str, float]:
         "pixel_accuracy": float((decoded.real == decoded.decoded).mean()),
         "perplexity": float(perplexity(counts)),
         "usage": float((counts > 0).float().mean()),
+        "needless_changes": needless_changes(model, decoded),
         **{f"iou/colour_{int(i)}": float(iou[int(i)]) for i in model.palette_indices if not iou[int(i)].isnan()},
     }
+
+
+def needless_changes(model: Tokenizer, decoded: Decoded) -> float:
+    """Share of the codes that differ between a frame and the next one measured, where their own pixels do not."""
+    device = model.palette_indices.device
+    folded = [model.fold(torch.from_numpy(frames)[None, None].to(device), padding=0)[0, 0] for frames in decoded.real]
+    rows = folded[0].shape[-2] // model.grid_shape[0]
+    cells = [rearrange(frame, "P (h p) (w q) -> h w (P p q)", p=rows, q=rows) for frame in folded]
+    still = torch.stack([(a == b).all(-1).cpu() for a, b in pairwise(cells)])
+    return float((decoded.codes[1:] != decoded.codes[:-1])[still].float().mean())
+
+
+def measure_dots(decoded: Decoded, game: Game) -> dict[str, float]:
+    """Share of the dots that are drawn as such, if the game has dots."""
+    if game.dot_size is None:
+        return {}
+    drawn = there = 0
+    for real, picture in zip(game.playfield(decoded.real), game.playfield(decoded.decoded), strict=True):
+        sites = dot_sites(real, game.dot_size)
+        there += len(sites)
+        gone = eaten(picture[None], sites, game.dot_size, maze_colours(real))
+        drawn += len(sites) - int(gone[0])
+    return {"dots": drawn / there if there else float("nan")}
 
 
 def measure_sprites(decoded: Decoded, game: Game) -> dict[str, dict[str, float]]:
