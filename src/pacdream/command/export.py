@@ -1,15 +1,23 @@
-"""Make a small file of a trained network: ``python -m pacdream.command.export <best.ckpt> <out.safetensors>``."""
+"""Make a small file of a trained network: ``python -m pacdream.command.export <best.ckpt> <out.safetensors>``.
+
+Of the folder of a run it makes another folder, as small, that ``evaluate.py``, ``rollout.py`` and ``load_run`` open
+like the run: ``python -m pacdream.command.export <run> <folder>``. It is measured on ten fresh episodes.
+"""
 
 import sys
 from pathlib import Path
 
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from pacdream.command.run import ABOUT
+from pacdream.command.run import ABOUT, open_run
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, save_model, weights_sha256
+from pacdream.core.files import atomic_path
 
-_USAGE = "python -m pacdream.command.export <best.ckpt> <out.safetensors>"
+_USAGE = "python -m pacdream.command.export <best.ckpt> <out.safetensors>, or <run> <folder>"
+FRESH = {"seed": 7, "episodes": 10, "output": "${paths.outputs}/episodes/test"}
+"""The recording that an exported run is measured on: nothing was chosen on it."""
 
 
 def export(checkpoint: Path, output: Path) -> str:
@@ -22,12 +30,26 @@ def export(checkpoint: Path, output: Path) -> str:
     return weights_sha256(load_model(output, nn.Module))
 
 
+def export_run(path: Path, output: Path) -> str:
+    """Write the best network of a run and its settings as a run of their own; return the network's identity."""
+    run = open_run(path)
+    identity = export(run.checkpoint, output / "checkpoints" / "best.safetensors")
+    settings = OmegaConf.load(run.folder / ".hydra" / "config.yaml")
+    assert isinstance(settings, DictConfig)
+    settings.recording.update(FRESH)
+    settings.data.val_fraction = 1.0
+    with atomic_path(output / ".hydra" / "config.yaml") as temporary:
+        OmegaConf.save(settings, temporary)
+    return identity
+
+
 def main(arguments: list[str]) -> None:
     """Export the first argument as the second."""
     if len(arguments) != 2:
         sys.exit(f"export: give a checkpoint and the file to write, not {arguments or 'nothing'}: {_USAGE}")
+    source, output = map(Path, arguments)
     try:
-        sys.stdout.write(export(Path(arguments[0]), Path(arguments[1])) + "\n")
+        sys.stdout.write((export_run if source.is_dir() else export)(source, output) + "\n")
     except ValueError as error:
         sys.exit(f"export: {error}")
 

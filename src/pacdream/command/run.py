@@ -153,8 +153,8 @@ def open_run(path: str | Path | None, default: DictConfig | None = None, checkpo
         load_model(path, nn.Module)  # before anything is done for it
         return Run(path.parent, path, default, bare=True)
     folder = path if is_run(path) else newest_run(path)
-    own = folder / "checkpoints" / ("best.safetensors" if path is BUNDLED else "best.ckpt")
-    weights = Path(checkpoint) if checkpoint else own
+    own, exported = (folder / "checkpoints" / f"best.{suffix}" for suffix in ("ckpt", "safetensors"))
+    weights = Path(checkpoint) if checkpoint else exported if exported.is_file() else own
     if not weights.is_file():
         raise ValueError(f"run={folder} is not the folder of a finished run: there is no {weights}")
     return Run(folder, weights, run_settings(folder), bare=False)

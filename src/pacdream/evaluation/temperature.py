@@ -1,10 +1,11 @@
 """At which temperature a world model's draws are as varied as the game."""
 
+from dataclasses import replace
+
 import torch
 
 from pacdream.evaluation.windows import Windows
 from pacdream.rollout.step import condition
-from pacdream.types import WorldModelOutput
 from pacdream.world_model.base import WorldModel
 
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)
@@ -22,6 +23,6 @@ def fit_temperature(model: WorldModel, windows: Windows, batch_size: int) -> flo
         state = condition(model, part.codes[:, : part.context], part.actions[:, : part.context - 1])
         output, _ = model.step(state.codes, part.actions[:, part.context - 1], state.memory)
         for i, temperature in enumerate(TEMPERATURES):
-            colder = WorldModelOutput(output.logits / temperature)
+            colder = replace(output, logits=output.logits / temperature)
             total[i] += model.log_likelihood(colder, part.target[:, 0]).double().sum().cpu()
     return TEMPERATURES[int(total.argmax())]
