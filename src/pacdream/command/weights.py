@@ -9,6 +9,7 @@ from torch import nn
 from pacdream.command.run import open_run
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model
+from pacdream.core.files import one_line
 from pacdream.data.origin import Origin, check_same_origin
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,9 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> None:
     try:
         model.load_state_dict(found)
     except RuntimeError as error:
-        raise ValueError(f"weights={weights} holds another network than the configured one: {error}") from error
+        raise ValueError(
+            f"weights={weights} holds another network than the configured one: {one_line(error)}"
+        ) from error
     if path.suffix != ".safetensors":
         check_same_origin(path, Origin.read(read_checkpoint(path)), data.origin)
     log.info("beginning with the weights of %s", path)

@@ -1,0 +1,89 @@
+"""A run as a small folder, and the one that comes with the package."""
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import pacdream
+from pacdream.command.export import FRESH, export, export_run, main
+from pacdream.command.run import BUNDLED, open_run
+from pacdream.core.checkpoint_io import read_checkpoint
+from pacdream.core.checkpoints import load_model, read_about, weights_sha256
+from pacdream.world_model.base import WorldModel
+from tests.runs import tiny_run
+
+
+@pytest.fixture(scope="module")
+def run(episodes: Path, tokenizer_path: Path) -> Path:
+    return tiny_run(episodes, tokenizer_path)
+
+
+@pytest.fixture
+def exported(run: Path, tmp_path: Path) -> Path:
+    export_run(run, tmp_path / "small")
+    return tmp_path / "small"
+
+
+def test_an_exported_run_opens_like_the_run(run: Path, exported: Path) -> None:
+    small, whole = open_run(exported), open_run(run)
+    assert small.kind == "world_model"
+    assert small.model().recipe == whole.model().recipe
+    assert small.origin == whole.origin
+    assert small.global_step == whole.global_step
+
+
+def test_an_exported_run_is_measured_on_episodes_that_are_recorded_for_it(exported: Path) -> None:
+    settings = open_run(exported).config
+    assert settings.data.val_fraction == 1.0
+    assert {key: settings.recording[key] for key in ("seed", "episodes")} == {"seed": 7, "episodes": 10}
+    assert settings.data.episodes == settings.recording.output
+    assert settings.recording.output.endswith("episodes/test")
+    assert FRESH["output"] == OmegaConf.to_container(settings, resolve=False)["recording"]["output"]  # type: ignore[index,call-overload]
+
+
+def test_an_exported_run_is_not_measured_on_what_it_was_trained_on(exported: Path, episodes: Path) -> None:
+    with pytest.raises(ValueError, match="are among those that .* was trained on"):
+        open_run(exported).data(str(episodes))
+
+
+def test_weights_know_what_they_were_trained_on(run: Path, tmp_path: Path) -> None:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    identity = export(checkpoint, tmp_path / "weights.safetensors")
+    about, content = read_about(tmp_path / "weights.safetensors"), read_checkpoint(checkpoint)
+    assert about == {key: content[key] for key in ("global_step", "made_from", "split")}
+    model = load_model(tmp_path / "weights.safetensors", WorldModel)  # type: ignore[type-abstract]
+    assert weights_sha256(model) == identity
+
+
+def test_what_is_said_about_weights_is_part_of_their_checksum(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    export(run / "checkpoints" / "best.ckpt", path)
+    content = path.read_bytes()
+    assert content.count(b"global_step") == 1
+    path.write_bytes(content.replace(b"global_step", b"globel_step"))
+    with pytest.raises(ValueError, match="damaged"):
+        load_model(path, WorldModel)  # type: ignore[type-abstract]
+
+
+@pytest.mark.parametrize("arguments", [[], ["a"], ["nowhere.ckpt", "out.safetensors"]])
+def test_a_wrong_command_is_one_line(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="export: ") as stop:
+        main(arguments)
+    assert "\n" not in str(stop.value)
+
+
+def test_the_run_that_comes_with_the_package_opens_without_a_path() -> None:
+    run = pacdream.load_run()
+    assert run.folder == BUNDLED
+    model, tokenizer = run.model(), run.tokenizer()
+    assert model.grid_shape == tokenizer.grid_shape == (14, 10)
+    assert model.codebook_size == tokenizer.codebook_size
+    assert run.origin.identities["tokenizer"] == weights_sha256(tokenizer)
+    assert run.origin.train
+
+
+def test_what_comes_with_the_package_is_small() -> None:
+    sizes = [path.stat().st_size for path in BUNDLED.parent.rglob("*.safetensors")]
+    assert len(sizes) == 3
+    assert max(sizes) <= 16e6
