@@ -43,7 +43,7 @@ def test_an_exported_run_is_measured_on_episodes_that_are_recorded_for_it(export
 
 
 def test_an_exported_run_is_not_measured_on_what_it_was_trained_on(exported: Path, episodes: Path) -> None:
-    with pytest.raises(ValueError, match="are among those that .* was trained on"):
+    with pytest.raises(ValueError, match=r"are among those that .* was trained on"):
         open_run(exported).data(str(episodes))
 
 
