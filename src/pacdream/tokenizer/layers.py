@@ -24,6 +24,7 @@ class Encoder(nn.Module):
         widths: list[int],
         num_blocks: list[int],
         grid: tuple[int, int],
+        local: bool,
     ) -> None:
         super().__init__()
         # Drawn once and never trained: the gradient of a lookup of every pixel costs more than it brings.
@@ -31,10 +32,11 @@ class Encoder(nn.Module):
         self.patch = nn.Linear(num_frames * patch_size**2 * pixel_dim, widths[0])
         self.position = nn.Parameter(0.02 * torch.randn(widths[0], *grid))
         self.rows = grid[0] // 2 ** (len(widths) - 1)
-        levels: list[nn.Module] = [residual_blocks(widths[0], num_blocks[0])]
+        kernel = 1 if local else 3
+        levels: list[nn.Module] = [residual_blocks(widths[0], num_blocks[0], kernel, local)]
         for narrow, wide, blocks in zip(widths, widths[1:], num_blocks[1:], strict=False):
-            levels += [nn.GroupNorm(8, narrow), nn.ReLU(), nn.Conv2d(narrow, wide, 2, stride=2)]
-            levels += [residual_blocks(wide, blocks)]
+            levels += [_norm(narrow, local), nn.ReLU(), nn.Conv2d(narrow, wide, 2, stride=2)]
+            levels += [residual_blocks(wide, blocks, kernel, local)]
         self.levels = nn.Sequential(*levels)
 
     def forward(self, classes: Tensor, crop: Crop | None) -> Tensor:
@@ -59,12 +61,15 @@ class Decoder(nn.Module):
         widths: list[int],
         num_blocks: list[int],
         grids: list[tuple[int, int]],
+        local: bool,
     ) -> None:
         super().__init__()
         self.positions = nn.ParameterList(
             0.02 * torch.randn(width, *grid) for width, grid in zip(widths, grids, strict=True)
         )
-        self.blocks = nn.ModuleList(map(residual_blocks, widths, num_blocks))
+        self.blocks = nn.ModuleList(
+            residual_blocks(width, blocks, 3, local) for width, blocks in zip(widths, num_blocks, strict=True)
+        )
         self.up = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in pairwise(widths))
         self.head = nn.Conv2d(widths[0], num_classes * patch_size**2, 1)
         self.num_classes = num_classes
@@ -81,17 +86,18 @@ class Decoder(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a skip connection."""
+    """Two convolutions around a skip connection."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, kernel: int, local: bool) -> None:
+        """``local``: normalise each position by itself, so that nothing is known of the others."""
         super().__init__()
         self.layers = nn.Sequential(
-            nn.GroupNorm(8, width),
+            _norm(width, local),
             nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.GroupNorm(8, width),
+            nn.Conv2d(width, width, kernel, padding=kernel // 2),
+            _norm(width, local),
             nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(width, width, kernel, padding=kernel // 2),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -125,9 +131,21 @@ class GridTransformer(nn.Module):
         return grid
 
 
-def residual_blocks(width: int, num_blocks: int) -> nn.Sequential:
+class PositionNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each position of (B, D, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def residual_blocks(width: int, num_blocks: int, kernel: int, local: bool) -> nn.Sequential:
     """``num_blocks`` residual blocks in a row."""
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(num_blocks)))
+    return nn.Sequential(*(ResidualBlock(width, kernel, local) for _ in range(num_blocks)))
+
+
+def _norm(width: int, local: bool) -> nn.Module:
+    return PositionNorm(width) if local else nn.GroupNorm(8, width)
 
 
 def _channels_last(x: Tensor) -> Tensor:

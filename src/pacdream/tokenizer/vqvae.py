@@ -41,6 +41,7 @@ class VQVAE(Tokenizer):
         min_class_frequency: float,
         decode_shift: float,
         quantizer: Callable[..., Quantizer],
+        local: bool = False,
     ) -> None:
         """Build the network.
 
@@ -60,6 +61,10 @@ class VQVAE(Tokenizer):
             min_class_frequency: frequencies below count as this.
             decode_shift: share of the log weights taken off the logits again when a frame is decoded.
             quantizer: called with ``dim``; see ``pacdream.tokenizer.quantizer``.
+            local: a code depends on the pixels of its own cell only; what moves elsewhere does not change it.
+
+        Raises:
+            ValueError: settings that contradict each other.
         """
         super().__init__()
         if not len(widths) == len(encoder_blocks) == len(decoder_blocks):
@@ -69,6 +74,8 @@ class VQVAE(Tokenizer):
             )
         if num_frames not in (1, 2):
             raise ValueError(f"tokenizer.num_frames={num_frames} must be 1 or 2")
+        if local and num_attention_layers:
+            raise ValueError("tokenizer.local=true needs tokenizer.num_attention_layers=0")
         stride = patch_size * 2 ** (len(widths) - 1)
         height, width = frame_shape
         self.frame_shape = (height, width)
@@ -80,10 +87,10 @@ class VQVAE(Tokenizer):
         self._register_weights(class_weight_power, min_class_frequency, decode_shift)
         num_classes = len(self.palette_indices)
         grids = [_scale(self.grid_shape, 2**i) for i in reversed(range(len(widths)))]
-        self.encoder = Encoder(num_classes, pixel_dim, num_frames, patch_size, widths, encoder_blocks, grids[0])
+        self.encoder = Encoder(num_classes, pixel_dim, num_frames, patch_size, widths, encoder_blocks, grids[0], local)
         self.before = GridTransformer(widths[-1], self.grid_shape, num_attention_layers, num_heads)
         self.after = GridTransformer(widths[-1], self.grid_shape, num_attention_layers, num_heads)
-        self.decoder = Decoder(num_classes, patch_size, widths, decoder_blocks, grids)
+        self.decoder = Decoder(num_classes, patch_size, widths, decoder_blocks, grids, local)
         self.patch_size = patch_size
         self._unused_index = min(set(range(256)) - set(self.palette_indices.tolist()))
         self._padding = _padding(self.frame_shape, _scale(self.grid_shape, stride))
