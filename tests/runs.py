@@ -38,7 +38,8 @@ SMALL_REPORT = {
 SETTINGS = Settings(**SMALL_REPORT, warmup=3, context=4, seed=0)
 SMALL = {
     "data.batch_size": 2, "data.val_batch_size": 8, "data.max_val_frames": 4, "world_model.hidden_size": 16,
-    "world_model.width": 16, "report.strip_steps": 3, "report.num_videos": 1,
+    "world_model.width": 16, "data.rare.points": 10,
+    "report.strip_steps": 3, "report.num_videos": 1,
     **{f"report.{name}": value for name, value in SMALL_REPORT.items()},
 }  # fmt: skip
 

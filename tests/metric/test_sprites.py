@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from pacdream.data.episode_store import Manifest, read_episode
 from pacdream.game.game import Sprite
 from pacdream.game.ms_pacman import MS_PACMAN
-from pacdream.metric.sprites import BIN, FARTHEST, MIN_PIXELS, NUM_BINS, PositionSkill, SpriteScore, locate, quantile
+from pacdream.metric.episode_metric import draw_episodes
+from pacdream.metric.sprites import BIN, FARTHEST, MIN_PIXELS, NUM_BINS, SpriteScore, locate, position_skill, quantile
 
 COLOUR = 42
 ORIGIN = (60, 80)
@@ -156,29 +157,31 @@ def scored(*errors: int | None) -> SpriteScore:
     return score
 
 
-def position_skill(dream: list[SpriteScore], tokenizer: list[SpriteScore], copied: list[SpriteScore]) -> float:
-    skill = PositionSkill(3, 1, len(dream))
-    skill.update(dream, tokenizer, copied)
-    return float(skill.compute()["position_skill"])
+def skill_of(dream: list[SpriteScore], tokenizer: list[SpriteScore], copied: list[SpriteScore]) -> float:
+    draws = draw_episodes(3, 20, seed=0)
+    rows = ([score.with_intervals(draws)["median"] for score in scores] for scores in (dream, tokenizer, copied))
+    figure = position_skill(*rows)
+    assert figure.samples.shape == (20, 1)
+    return float(figure.value[0])
 
 
 @pytest.mark.parametrize(
     ("dream", "skill"), [((0, 0, 0), 1.0), ((20, 20, 20), 0.0), ((10, 10, 10), 0.5), ((40, 40, 40), -1.0)]
 )
 def test_position_skill_lies_between_copying_and_the_tokenizer(dream: tuple[int, ...], skill: float) -> None:
-    found = position_skill([scored(*dream)], [scored(0, 0, 0)], [scored(20, 20, 20)])
+    found = skill_of([scored(*dream)], [scored(0, 0, 0)], [scored(20, 20, 20)])
     assert found == pytest.approx(skill, abs=0.03)
 
 
 def test_position_skill_is_of_the_mean_over_sprites() -> None:
     good, bad, copied = scored(0, 0, 0), scored(20, 20, 20), scored(20, 20, 20)
-    assert position_skill([good, bad], [good, good], [copied, copied]) == pytest.approx(0.5, abs=0.03)
+    assert skill_of([good, bad], [good, good], [copied, copied]) == pytest.approx(0.5, abs=0.03)
 
 
 def test_nothing_is_gained_by_losing_sprites() -> None:
-    assert position_skill([scored(None, None, 0)], [scored(0, 0, 0)], [scored(20, 20, 20)]) < -5
+    assert skill_of([scored(None, None, 0)], [scored(0, 0, 0)], [scored(20, 20, 20)]) < -5
 
 
 def test_without_room_between_copying_and_the_tokenizer_there_is_no_skill() -> None:
     still = scored(0, 0, 0)
-    assert np.isnan(position_skill([still], [still], [still]))
+    assert np.isnan(skill_of([still], [still], [still]))

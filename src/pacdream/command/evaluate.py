@@ -24,6 +24,8 @@ def evaluate(config: DictConfig) -> None:
         ValueError: not a run, or one without checkpoint, or its data are not there any more.
     """
     check_settings(config, EvaluateSettings)
+    if config.checkpoint is not None and config.run is None:
+        raise ValueError(f"checkpoint={config.checkpoint} needs run=<folder of the run that it belongs to>")
     here = Path(HydraConfig.get().runtime.output_dir)
     if config.run is not None and config.compare is not None:
         raise ValueError("say what to measure: run=<folder of a run or checkpoint>, or compare=[<run>,<run>], not both")

@@ -31,13 +31,23 @@ def export(checkpoint: Path, output: Path) -> str:
 
 
 def export_run(path: Path, output: Path) -> str:
-    """Write the best network of a run and its settings as a run of their own; return the network's identity."""
+    """Write the best network of a run and its settings as a run of their own; return the network's identity.
+
+    Raises:
+        ValueError: not a run of a world model, or behind a tokenizer that does not come with the package.
+    """
     run = open_run(path)
+    tokenizer = str(run.config.get("tokenizer", {}).get("checkpoint", ""))
+    if run.checkpoint.suffix == ".safetensors" or "world_model" not in run.config:
+        raise ValueError(f"{path} is not the run of a world model, or it has been exported already")
+    if Path(tokenizer).suffix:
+        raise ValueError(f"{path} lives behind {tokenizer}, which does not go with it: only bundled tokenizers do")
     identity = export(run.checkpoint, output / "checkpoints" / "best.safetensors")
     settings = OmegaConf.load(run.folder / ".hydra" / "config.yaml")
     assert isinstance(settings, DictConfig)
     settings.recording.update(FRESH)
-    settings.data.val_fraction = 1.0
+    settings.paths.outputs = "outputs"
+    settings.data.update({"episodes": "${recording.output}", "val_fraction": 1.0, "rare": None})
     with atomic_path(output / ".hydra" / "config.yaml") as temporary:
         OmegaConf.save(settings, temporary)
     return identity

@@ -33,6 +33,8 @@ def rollout(config: DictConfig) -> None:
         ValueError: not a run, or no episode is long enough, or the emulator cannot say what other actions lead to.
     """
     check_settings(config, RolloutSettings)
+    if config.checkpoint is not None and config.run is None:
+        raise ValueError(f"checkpoint={config.checkpoint} needs run=<folder of the run that it belongs to>")
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
     data = run.data(config.episodes)
     model = run.model(data.codes.device)

@@ -153,8 +153,7 @@ def open_run(path: str | Path | None, default: DictConfig | None = None, checkpo
         load_model(path, nn.Module)  # before anything is done for it
         return Run(path.parent, path, default, bare=True)
     folder = path if is_run(path) else newest_run(path)
-    own, exported = (folder / "checkpoints" / f"best.{suffix}" for suffix in ("ckpt", "safetensors"))
-    weights = Path(checkpoint) if checkpoint else exported if exported.is_file() else own
+    weights = Path(checkpoint) if checkpoint else best_weights(folder)
     if not weights.is_file():
         raise ValueError(f"run={folder} is not the folder of a finished run: there is no {weights}")
     return Run(folder, weights, run_settings(folder), bare=False)
@@ -166,10 +165,17 @@ def newest_run(folder: Path) -> Path:
     Raises:
         ValueError: there is none.
     """
-    finished = [p for p in folder.glob("*") if is_run(p) and (p / "checkpoints" / "best.ckpt").is_file()]
+    finished = [p for p in folder.glob("*") if is_run(p) and best_weights(p).is_file()]
     if not finished:
         raise ValueError(
             f"run={folder} is neither the folder of a finished run (there is no {folder / '.hydra' / 'config.yaml'}), "
             "nor a folder with finished runs in it, nor a checkpoint"
         )
-    return max(finished, key=lambda p: (p / "checkpoints" / "best.ckpt").stat().st_mtime)
+    return max(finished, key=lambda p: best_weights(p).stat().st_mtime)
+
+
+def best_weights(folder: Path) -> Path:
+    """The best checkpoint of a run or, if the run has been exported, its weights."""
+    best = folder / "checkpoints" / "best.ckpt"
+    exported = best.with_suffix(".safetensors")
+    return exported if exported.is_file() and not best.is_file() else best

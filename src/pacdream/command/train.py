@@ -61,6 +61,8 @@ class _Training:
     """What measures the network at the end."""
     start: Path | None
     """The checkpoint to go on from."""
+    begun_with: dict[str, str]
+    """Identity of the weights that it begins with, if they are another run's."""
 
 
 def _build(config: DictConfig, folder: Path) -> _Training:
@@ -73,14 +75,13 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     (folder / "result.json").unlink(missing_ok=True)
     if start:
         check_start(start, model, data)
-    elif config.weights is not None:
-        begin_with(config.weights, model, data)
+    begun_with = begin_with(config.weights, model, data) if config.weights is not None and not start else {}
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
     check_monitors(callbacks, module)
     report = build(config.report) if config.get("report") else None
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
-    return _Training(data, module, trainer, report, start)
+    return _Training(data, module, trainer, report, start, begun_with)
 
 
 def _build_all(configs: DictConfig | None) -> list[Any]:
@@ -91,7 +92,7 @@ def _fit(training: _Training, config: DictConfig, folder: Path) -> Result:
     """Train and report in a folder that no other process uses."""
     trainer = training.trainer
     try:
-        _describe(trainer, config, {**provenance(), **training.data.identities()})
+        _describe(trainer, config, {**provenance(), **training.data.identities(), **training.begun_with})
         trainer.fit(training.module, training.data, ckpt_path=training.start, weights_only=True)
         result = _result(trainer, reported=training.report is None)
         if trainer.is_global_zero:

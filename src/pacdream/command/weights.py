@@ -8,14 +8,15 @@ from torch import nn
 
 from pacdream.command.run import open_run
 from pacdream.core.checkpoint_io import read_checkpoint
-from pacdream.core.checkpoints import load_model
+from pacdream.core.checkpoints import load_model, read_about, recipe_of, weights_sha256
 from pacdream.core.files import one_line
+from pacdream.core.settings import differences
 from pacdream.data.origin import Origin, check_same_origin
 
 log = logging.getLogger(__name__)
 
 
-def begin_with(weights: str, model: nn.Module, data: Any) -> None:
+def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
     """Give ``model`` the weights of a run, or of a checkpoint, that was trained on the same data.
 
     Args:
@@ -23,17 +24,26 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> None:
         model: of the same settings.
         data: what it will be trained on.
 
+    Returns:
+        Their identity, for the record.
+
     Raises:
         ValueError: none of these, of another network, behind another tokenizer, or trained on held-out data.
     """
-    path = Path(weights) if Path(weights).is_file() else open_run(weights).checkpoint
-    found = load_model(path, type(model)).state_dict()
     try:
-        model.load_state_dict(found)
+        path = Path(weights) if Path(weights).is_file() else open_run(weights).checkpoint
+        found = load_model(path, type(model))
+    except ValueError as error:
+        raise ValueError(f"weights={weights}: {error}") from error
+    try:
+        model.load_state_dict(found.state_dict())
     except RuntimeError as error:
         raise ValueError(
             f"weights={weights} holds another network than the configured one: {one_line(error)}"
         ) from error
-    if path.suffix != ".safetensors":
-        check_same_origin(path, Origin.read(read_checkpoint(path)), data.origin)
+    about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
+    check_same_origin(path, Origin.read(about), data.origin)
+    for change in differences(recipe_of(found), recipe_of(model)):
+        log.warning("the weights were trained with another setting: %s", change)
     log.info("beginning with the weights of %s", path)
+    return {"weights": weights_sha256(found)}

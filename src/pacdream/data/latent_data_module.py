@@ -74,8 +74,15 @@ class LatentDataModule(ResumableDataModule):
             ValueError: the rare events are not described by those three, or their share is not between 0 and 1.
         """
         super().__init__()
-        if rare is not None and not (set(rare) == {"share", "points", "steps"} and 0 < rare["share"] < 1):
-            raise ValueError(f"data.rare={rare} must be null or have a share between 0 and 1, points and steps")
+        if rare is not None and not (
+            set(rare) == {"share", "points", "steps"}
+            and 0 < rare["share"] < 1
+            and rare["points"] > 0
+            and rare["steps"] >= 1
+        ):
+            raise ValueError(
+                f"data.rare={rare} must be null, or have a share between 0 and 1, points above 0 and steps from 1 on"
+            )
         self.rare = rare
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.recording, self.tokenizer = recording, tokenizer
@@ -126,11 +133,12 @@ class LatentDataModule(ResumableDataModule):
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
         self._store_split(cache)
-        starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
-        self.train_starts = self._with_rare_ones(cache, starts)
+        self.train_starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
         self.val_starts = cache.window_starts(self.split.val, 1)
         if stage == "fit" and not len(self.train_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
+        if stage == "fit" and self.rare is not None:
+            self.train_starts = self._with_rare_ones(cache, self.train_starts, self.rare)
         self.codes, self.actions = cache.codes.to(self.device), cache.actions.to(self.device)
         self.best_copy = cache_calls(self._fit_best_copy)
         log.info("%d training windows and %d validation steps", len(self.train_starts), len(self.val_starts))
@@ -167,19 +175,18 @@ class LatentDataModule(ResumableDataModule):
         frames = self.cache.window_starts(self.split.train, 0)
         return self.codes[frames.to(self.device)]
 
-    def _with_rare_ones(self, cache: LatentCache, starts: Tensor) -> Tensor:
-        """Window starts (M',) among which those with a rare event are repeated."""
-        if self.rare is None:
-            return starts
+    def _with_rare_ones(self, cache: LatentCache, starts: Tensor, wanted: dict[str, float]) -> Tensor:
+        """Window starts (M',) among which those with a rare event are repeated; see ``rare``."""
         lost = cache.lives[1:].int() < cache.lives[:-1].int()
-        event = (cache.rewards[:-1] >= self.rare["points"]) | lost
+        event = (cache.rewards[:-1] >= wanted["points"]) | lost
         before = torch.cat([torch.zeros(1, dtype=torch.int64), event.cumsum(0)])  # events before each frame's action
         end = starts.long() + self.context_length
-        rare = starts[before[end] > before[torch.maximum(end - int(self.rare["steps"]), starts.long())]]
+        rare = starts[before[end] > before[torch.maximum(end - int(wanted["steps"]), starts.long())]]
         if not len(rare):
-            raise ValueError(f"data.rare={self.rare}, but no training window holds such an event")
-        wanted = self.rare["share"] / (1 - self.rare["share"]) * (len(starts) - len(rare))
-        return torch.cat([starts, rare.repeat(max(0, round(wanted / len(rare)) - 1))])
+            raise ValueError(f"data.rare={wanted}, but no training window holds such an event")
+        count = round(wanted["share"] / (1 - wanted["share"]) * (len(starts) - len(rare)))
+        more = torch.arange(max(0, count - len(rare))) % len(rare)
+        return torch.cat([starts, rare[more]])
 
     def _fit_best_copy(self, horizon: int) -> BestCopy:
         """copy* as the training episodes choose it, or the held-out ones if there are no others."""

@@ -16,7 +16,7 @@ from pacdream.metric.control import ControlScore, MoveScore, headings
 from pacdream.metric.dots import DotScore, EatenScore
 from pacdream.metric.episode_metric import Figure, prefixed
 from pacdream.metric.pixels import PixelScore
-from pacdream.metric.sprites import PositionSkill, SpriteScore, locate
+from pacdream.metric.sprites import SpriteScore, locate, position_skill
 from pacdream.rollout.imagine import imagine
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
@@ -65,7 +65,6 @@ def measure_game(
         "tokenizer": decoded.reconstructed,
         "real": decoded.real,
     }
-    scores: dict[str, list[SpriteScore]] = {name: [] for name in rows}
     for name, pictures in rows.items():
         if name != "real":
             pixels = PixelScore(episodes, horizon)
@@ -82,12 +81,13 @@ def measure_game(
             score, truth = SpriteScore(episodes, horizon), sprite.positions(recorded.ram[:, 1:])
             shown, original = game.playfield(pictures), game.playfield(decoded.real)
             score.update(shown, original, sprite.palette_index, truth, episode)
-            scores[name].append(score)
             figures |= prefixed(f"game/{name}/{sprite.name}", score.with_intervals(draws))
     if game.sprites:
-        skill = PositionSkill(episodes, horizon, len(game.sprites))
-        skill.update(scores["dream"], scores["tokenizer"], scores["copy"])
-        figures |= prefixed("game", skill.with_intervals(draws))
+        errors = (
+            [figures[f"game/{row}/{sprite.name}/median"] for sprite in game.sprites]
+            for row in ("dream", "tokenizer", "copy")
+        )
+        figures["game/position_skill"] = position_skill(*errors)
     pixels = PixelScore(episodes, horizon)
     pixels.update(decoded.dreamt, decoded.reconstructed, rgb, episode)
     figures |= prefixed("game/dream_to_reconstruction", pixels.with_intervals(draws))

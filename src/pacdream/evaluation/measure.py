@@ -72,13 +72,13 @@ def measure(
     imagined = rollouts.imagined[chosen]
     decoded = _decode(data, shown, real, imagined)
     figures |= measure_game(decoded, real.recorded, shown.episode, manifest.rgb(), draws, data.game)
-    figures |= measure_turns(model, data, manifest, decoded, shown.episode, context, draws)
+    figures |= measure_turns(model, data, manifest, decoded, real.recorded.frames[:, 0], shown.episode, context, draws)
     card = Scorecard(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,
         measure_cost(model, data.codes.device),
         _conditions(data, manifest, settings, real)
-        | {"temperature": fit_temperature(model, windows, batch)}
+        | {"best_temperature": fit_temperature(model, windows, batch)}
         | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}

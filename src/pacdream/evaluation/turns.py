@@ -1,4 +1,4 @@
-"""Does the dream turn when the game turns: hunters become the hunted after a power pill is eaten."""
+"""Does the dream turn when the game turns: ghosts become frightened after a power pill is eaten."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ Frames = NDArray[np.uint8]
 BEFORE, AFTER = 2, 3
 """A rollout begins so many frames before the first that shows a turn, and is looked at so many after it."""
 QUIET = 16
-"""Frames before a turn that show none: towards its end the hunted ones blink."""
+"""Frames before a turn that show no frightened ghost: towards the end of their fright they blink."""
 FALSE_WITHIN = 8
 """Imagined steps in which a turn that the game does not have is looked for."""
 
@@ -44,7 +44,7 @@ class TurnScore(EpisodeMetric):
 
 
 def turned(frames: Frames, game: Game) -> NDArray[np.bool_]:
-    """Whether frames (..., H, W) show the hunted ones' colour."""
+    """Whether frames (..., H, W) show a frightened ghost."""
     return np.asarray((game.playfield(frames) == game.turned_colour).sum((-2, -1)) >= MIN_PIXELS)
 
 
@@ -54,6 +54,7 @@ def measure_turns(
     data: LatentDataModule,
     manifest: Manifest,
     decoded: DecodedRollouts,
+    present: Frames,
     episode: Tensor,
     context: int,
     draws: Tensor,
@@ -65,6 +66,7 @@ def measure_turns(
         data: set up.
         manifest: of its episodes.
         decoded: rollouts of windows that were not chosen for a turn.
+        present: (G, H, W) frame in which each begins.
         episode: (G,) rank of each one's episode.
         context: real grids before a rollout.
         draws: of the bootstrap.
@@ -76,7 +78,7 @@ def measure_turns(
     if game.turned_colour is None:
         return {}
     score = TurnScore(len(draws[0]))
-    calm = ~turned(decoded.real[:, :FALSE_WITHIN], game).any(1)
+    calm = ~turned(decoded.real[:, :FALSE_WITHIN], game).any(1) & ~turned(present, game)
     score.update(turned(decoded.dreamt[:, :FALSE_WITHIN], game).any(1)[calm], False, episode[torch.from_numpy(calm)])
     begin, first, rank = [], [], []
     for item in held_out_episodes(data, manifest):

@@ -62,7 +62,7 @@ class Game:
     dot_size: tuple[int, int] | None = None
     """Height and width, in pixels, of the dots to eat, which have the colour of the walls; none if there are none."""
     turned_colour: int | None = None
-    """Palette index that hunters have while they are hunted; none if they never are."""
+    """Palette index of what hunts the player while it is frightened and can be eaten; none if it never is."""
     levels: Levels | None = None
     score: tuple[int, ...] = ()
     """RAM bytes of the points, two decimal digits each, the highest first."""

@@ -67,10 +67,9 @@ class DotScore(EpisodeMetric):
         return {"dots_too_many_eaten": ratio(missing, frames), "dots_too_few_eaten": ratio(extra, frames)}
 
 
-def eaten(pictures: Frames, sites: NDArray[np.int64], size: Size, colours: tuple[int, int]) -> NDArray[np.int64]:
-    """How many of the dots at ``sites`` each picture (B, H, W) shows as gone."""
-    bare = (_pixels(pictures, sites, size) == colours[0]).mean(-1) > 0.5
-    return bare.sum(1)
+def sites_in(pictures: Frames, sites: NDArray[np.int64], size: Size, colour: int) -> NDArray[np.int64]:
+    """At how many of ``sites`` each picture (B, H, W) shows one colour in more than half of a dot."""
+    return np.asarray(((_pixels(pictures, sites, size) == colour).mean(-1) > 0.5).sum(1))
 
 
 class EatenScore(EpisodeMetric):
@@ -83,9 +82,9 @@ class EatenScore(EpisodeMetric):
     def update(self, pictures: Frames, originals: Frames, present: Frames, episode: Tensor) -> None:
         """Add pictures (B, T, H, W) and originals of futures that begin with the playfields ``present`` (B, H, W)."""
         for picture, original, frame, rank in zip(pictures, originals, present, episode, strict=True):
-            sites, colours = dot_sites(frame, self._size), maze_colours(frame)
+            sites, (floor, _) = dot_sites(frame, self._size), maze_colours(frame)
             dreamt, real = (
-                torch.from_numpy(eaten(frames, sites, self._size, colours)).double() for frames in (picture, original)
+                torch.from_numpy(sites_in(frames, sites, self._size, floor)).double() for frames in (picture, original)
             )
             close = ((dreamt - real).abs() <= 1).double()
             one = torch.ones_like(close)

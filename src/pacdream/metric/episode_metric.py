@@ -65,7 +65,8 @@ class EpisodeMetric(Metric, ABC):
             draws = torch.full_like(draws, torch.nan)
         resampled = self.figures(torch.tensordot(draws, self.sums, 1))
         return {
-            name: _figure(estimate, resampled[name].value) for name, estimate in self.figures(self.sums.sum(0)).items()
+            name: figure_of(estimate, resampled[name].value)
+            for name, estimate in self.figures(self.sums.sum(0)).items()
         }
 
 
@@ -98,6 +99,7 @@ def prefixed(prefix: str, figures: Mapping[str, Figure]) -> dict[str, Figure]:
     return {f"{prefix}/{name}": figure for name, figure in figures.items()}
 
 
-def _figure(estimate: Estimate, samples: Tensor) -> Figure:
+def figure_of(estimate: Estimate, samples: Tensor) -> Figure:
+    """An estimate with the interval of its samples (R, ...)."""
     low, high = torch.nanquantile(samples, torch.tensor([0.025, 0.975], dtype=samples.dtype), dim=0)
     return Figure(estimate.value, low, high, estimate.n, samples)

@@ -104,11 +104,12 @@ FIGURES = {
         "",
     ),
     "turn": Definition(
-        "share of the moments at which the hunted turn hunters in the game, an eaten power pill, that the dream shows "
-        "so, too",
+        "share of the eaten power pills after which ghosts are frightened in the dream, as they are in the game",
         "turns seen",
     ),
-    "false_turn": Definition("share of the dreams that show a turn which the game does not have", "turns imagined"),
+    "false_turn": Definition(
+        "share of the dreams that show frightened ghosts where the game has none", "turns imagined"
+    ),
     "retrieval": Definition(
         "share of held directions whose rollout is nearest, in codes, to the real future of the same direction; one in "
         "their number for a model that ignores the action",

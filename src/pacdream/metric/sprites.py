@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pacdream.metric.episode_metric import EpisodeMetric, Estimate, ratio
+from pacdream.metric.episode_metric import EpisodeMetric, Estimate, Figure, figure_of, ratio
 
 Frames = NDArray[np.uint8]
 
@@ -86,30 +86,30 @@ class SpriteScore(EpisodeMetric):
         }
 
 
-class PositionSkill(EpisodeMetric):
+def position_skill(dream: Sequence[Figure], tokenizer: Sequence[Figure], copied: Sequence[Figure]) -> Figure:
     """How much of what can be known of the sprites' positions a dream knows, for each of T horizons.
 
-    The median errors of all sprites, lost ones as ``FARTHEST``, between those of the tokenizer alone and of copying:
-    unlike right codes they can be compared between tokenizers.
+    Unlike right codes it can be compared between tokenizers.
+
+    Args:
+        dream: the median errors of S sprites in the dream, lost ones counted as ``FARTHEST``.
+        tokenizer: of the same sprites, of the tokenizer alone.
+        copied: of the same sprites, in a copy of the present.
+
+    Returns:
+        1 is as good as the tokenizer lets it be, 0 is a copy.
     """
+    rows = (dream, tokenizer, copied)
+    value, samples = (
+        _between(*(torch.stack([getattr(figure, part) for figure in row]).nanmean(0) for row in rows))
+        for part in ("value", "samples")
+    )
+    return figure_of(Estimate(value, torch.stack([figure.n for figure in dream]).sum(0)), samples)
 
-    def __init__(self, num_episodes: int, horizon: int, num_sprites: int) -> None:
-        super().__init__(num_episodes, (3, num_sprites, horizon, 3 + NUM_BINS))
 
-    def update(
-        self, dream: Sequence[SpriteScore], tokenizer: Sequence[SpriteScore], copied: Sequence[SpriteScore]
-    ) -> None:
-        """Add the scores of the same sprites in the dream, after the tokenizer alone, and in a copy."""
-        rows = [torch.stack([score.sums for score in scores], 1) for scores in (dream, tokenizer, copied)]
-        self.sums += torch.stack(rows, 1)
-
-    def figures(self, sums: Tensor) -> dict[str, Estimate]:
-        """1 is as good as the tokenizer lets it be, 0 is a copy."""
-        error = quantile(sums[..., 3:], 0.5).nanmean(-2)  # (..., 3, T): of the sprites that are there
-        dream, best, copied = error.unbind(-2)
-        gain = copied - best
-        skill = torch.where(gain > 0, 1 - (dream - best) / gain.clamp(min=1e-12), torch.nan)
-        return {"position_skill": Estimate(skill, sums[..., 0, :, :, 0].sum(-2))}
+def _between(error: Tensor, best: Tensor, copied: Tensor) -> Tensor:
+    gain = copied - best
+    return torch.where(gain > 0, 1 - (error - best) / gain.clamp(min=1e-12), torch.nan)
 
 
 def quantile(histogram: Tensor, q: float) -> Tensor:

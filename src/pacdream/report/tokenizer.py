@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,19 @@ from torch import Tensor
 
 from pacdream.core.checkpoints import load_model
 from pacdream.core.files import write_json
+from pacdream.data.batches import evenly
 from pacdream.data.episode_store import read_manifest
-from pacdream.data.frame_data_module import FrameDataModule
+from pacdream.data.frame_data_module import FrameDataModule, Frames
 from pacdream.game.game import Game
 from pacdream.game.games import game_of
 from pacdream.metric.codebook import class_iou, perplexity
-from pacdream.metric.dots import dot_sites, eaten, maze_colours
+from pacdream.metric.dots import dot_sites, maze_colours, sites_in
 from pacdream.metric.sprites import SpriteScore
 from pacdream.report.tables import NO_SPRITES
 from pacdream.tokenizer.base import Tokenizer
+
+_PAIRS = 1000
+"""Pairs of frames in which codes are looked at for needless changes."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class TokenizerReport:
         model = load_model(checkpoint, Tokenizer, device)  # type: ignore[type-abstract]
         decoded = decode_all(model, data)
         game = game_of(read_manifest(data.folder).settings.get("env", {}))
-        figures = measure(model, decoded) | measure_dots(decoded, game)
+        figures = measure(model, decoded) | needless_changes(model, data.val_frames) | measure_dots(decoded, game)
         sprites = measure_sprites(decoded, game)
         folder = folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,31 +92,41 @@ def measure(model: Tokenizer, decoded: Decoded) -> dict[str, float]:
         "pixel_accuracy": float((decoded.real == decoded.decoded).mean()),
         "perplexity": float(perplexity(counts)),
         "usage": float((counts > 0).float().mean()),
-        "needless_changes": needless_changes(model, decoded),
         **{f"iou/colour_{int(i)}": float(iou[int(i)]) for i in model.palette_indices if not iou[int(i)].isnan()},
     }
 
 
-def needless_changes(model: Tokenizer, decoded: Decoded) -> float:
-    """Share of the codes that differ between a frame and the next one measured, where their own pixels do not."""
-    device = model.palette_indices.device
-    folded = [model.fold(torch.from_numpy(frames)[None, None].to(device), padding=0)[0, 0] for frames in decoded.real]
-    rows = folded[0].shape[-2] // model.grid_shape[0]
-    cells = [rearrange(frame, "P (h p) (w q) -> h w (P p q)", p=rows, q=rows) for frame in folded]
-    still = torch.stack([(a == b).all(-1).cpu() for a, b in pairwise(cells)])
-    return float((decoded.codes[1:] != decoded.codes[:-1])[still].float().mean())
+@torch.inference_mode()
+def needless_changes(model: Tokenizer, frames: Frames) -> dict[str, float]:
+    """Share of the codes that change from one frame to the next though the pixels of their own cell do not."""
+    later = evenly(torch.arange(1, len(frames.frames)), _PAIRS)
+    later = later[frames.first[later] == frames.first[later - 1]]
+    changed = still = 0
+    for numbers in later.split(32):
+        pairs = [frames.windows(n, model.num_frames).to(model.palette_indices.device) for n in (numbers - 1, numbers)]
+        same = torch.stack([_cells(model, window) for window in pairs]).diff(dim=0)[0].eq(0).all(-1)
+        before, after = map(model.encode, pairs)
+        changed += int((before != after)[same].sum())
+        still += int(same.sum())
+    return {"needless_changes": changed / still if still else float("nan")}
+
+
+def _cells(model: Tokenizer, windows: Tensor) -> Tensor:
+    """The pixels (B, h, w, P) int of each cell in all frames of windows (B, F, H, W)."""
+    height, width = model.grid_shape
+    folded = model.fold(windows, padding=0).int()
+    return rearrange(folded, "B F P (h p) (w q) -> B h w (F P p q)", h=height, w=width)
 
 
 def measure_dots(decoded: Decoded, game: Game) -> dict[str, float]:
-    """Share of the dots that are drawn as such, if the game has dots."""
+    """Share of the dots that are drawn, if the game has dots."""
     if game.dot_size is None:
         return {}
     drawn = there = 0
     for real, picture in zip(game.playfield(decoded.real), game.playfield(decoded.decoded), strict=True):
-        sites = dot_sites(real, game.dot_size)
+        sites, (_, walls) = dot_sites(real, game.dot_size), maze_colours(real)
         there += len(sites)
-        gone = eaten(picture[None], sites, game.dot_size, maze_colours(real))
-        drawn += len(sites) - int(gone[0])
+        drawn += int(sites_in(picture[None], sites, game.dot_size, walls)[0])
     return {"dots": drawn / there if there else float("nan")}
 
 

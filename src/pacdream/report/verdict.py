@@ -11,7 +11,11 @@ def verdict(card: Scorecard) -> str:
     if position := card.figures.get("game/position_skill"):
         sentences.append(
             "Position skill of player and ghosts (0 is copying, 1 is what the tokenizer shows): "
-            + ", ".join(f"{position.at(h).item:.2f} after {h}" for h in (1, 8, 15) if h <= len(position.value))
+            + ", ".join(
+                f"{position.at(h).item:.2f} after {h}"
+                for h in (1, 8, 15)
+                if not math.isnan(card.at("game/position_skill", h))
+            )
             + " steps."
         )
     area, half = card.figures["open_loop/argmax/skill_area"], card.scalar("open_loop/argmax/steps_until_half_skill")
@@ -29,5 +33,11 @@ def verdict(card: Scorecard) -> str:
             f"Given a direction, the imagined player goes where the real one goes in {move:.0%} of the cases; one that "
             f"ignores the action would in {card.scalar('control/move_chance'):.0%}, the tokenizer alone in "
             f"{card.scalar('control/move_tokenizer'):.0%}."
+        )
+    turn = card.scalar("game/dream/turn")
+    if not math.isnan(turn):
+        sentences.append(
+            f"After an eaten power pill ghosts are frightened in {turn:.0%} of the dreams, without one in "
+            f"{card.scalar('game/dream/false_turn'):.0%}."
         )
     return " ".join(sentences)

@@ -48,7 +48,10 @@ class TokenizerModule(lightning.LightningModule):
         super().__init__()
         self.model = model
         if crop is not None and not (
-            len(crop) == 2 and all(1 <= cells <= most for cells, most in zip(crop, model.grid_shape, strict=True))
+            len(crop) == 2
+            and all(
+                type(cells) is int and 1 <= cells <= most for cells, most in zip(crop, model.grid_shape, strict=True)
+            )
         ):
             raise ValueError(f"module.crop={crop} must be rows and columns of cells within the grid {model.grid_shape}")
         self.crop = None if crop is None else (crop[0], crop[1])

@@ -126,4 +126,5 @@ class WorldModelModule(lightning.LightningModule):
 
 def _draw(logits: Tensor) -> Tensor:
     """Codes (...) drawn from logits (..., K): the largest of them after Gumbel noise."""
+    logits = logits.float()  # half precision knows too few numbers to draw with
     return (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
