@@ -18,10 +18,16 @@ def frames(episodes: Path, manifest: Manifest) -> Tensor:
     return load_frames(episodes, manifest, [2]).windows(torch.arange(64, 120, 7), 2)
 
 
-@pytest.fixture(scope="module")
-def local(tokenizer: Tokenizer) -> Tokenizer:
-    """A tokenizer without attention, whose codes see a few cells only."""
-    return build_model(OmegaConf.create({**tokenizer.recipe, "num_attention_layers": 0}), {}).eval()
+LOCAL = {"local": True, "num_attention_layers": 0, "encoder_blocks": [1, 0, 0, 1]}
+
+
+@pytest.fixture
+def local(tokenizer: Tokenizer, frames: Tensor) -> Tokenizer:
+    """A tokenizer whose codes see their own cell only, with an initialised codebook."""
+    torch.manual_seed(0)
+    model = build_model(OmegaConf.create({**tokenizer.recipe, **LOCAL}), {})
+    model.train()(frames)
+    return model.eval()
 
 
 CORNERS = torch.tensor([[0, 0], [4, 3], [1, 2], [2, 0], [3, 1], [0, 3], [4, 0], [2, 2]])
@@ -88,3 +94,22 @@ def test_training_on_crops_lowers_the_loss_of_whole_frames(local: Tokenizer, fra
 def test_a_crop_that_does_not_fit_is_refused(local: Tokenizer, crop: list[int]) -> None:
     with pytest.raises(ValueError, match=r"module.crop=.* within the grid \(7, 5\)"):
         TokenizerModule(local, torch.optim.Adam, None, crop=crop)  # type: ignore[arg-type]
+
+
+def test_codes_of_a_local_tokenizer_see_their_own_cell_only(local: Tokenizer, frames: Tensor) -> None:
+    changed = frames.clone()
+    changed[:, :, 32 * 2 - 7 : 32 * 3 - 7, 32:64] = local.palette_indices[-1]  # the cell (2, 1), below 7 padded rows
+    differs = local.encode(frames) != local.encode(changed)
+    assert differs[:, 2, 1].any()
+    differs[:, 2, 1] = False
+    assert not differs.any()
+
+
+def test_codes_of_a_crop_are_those_of_the_frame_if_they_are_local(local: Tokenizer, frames: Tensor) -> None:
+    crop = Crop(CORNERS, (3, 2))
+    assert torch.equal(local(frames, crop).codes, crop.of(local(frames).codes[:, None], 1)[:, 0])
+
+
+def test_attention_is_not_local(tokenizer: Tokenizer) -> None:
+    with pytest.raises(ValueError, match=r"tokenizer.local=true needs tokenizer.num_attention_layers=0"):
+        build_model(OmegaConf.create({**tokenizer.recipe, "local": True}), {})
