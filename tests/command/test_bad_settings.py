@@ -80,17 +80,17 @@ def test_evaluation(tmp_path: Path, override: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("run=[a,b]", "run=['a', 'b'] is no str"),
+        ("run=[a,b]", "run=['a', 'b'] is no str | null"),
         ("dreams=abc", "dreams='abc' is no int"),
         ("dreams=0", "dreams=0 must be at least 1"),
         ("context=1.5", "context=1.5 is no int"),
         ("fps=null", "fps=null is no int"),
         ("seed=-1", r"seed=-1 must lie in [0, 4294967295]"),
-        ("+x=1", "run is not set: give run=<str>"),
+        ("checkpoint=mine.ckpt", "checkpoint=mine.ckpt needs run=<folder of the run that it belongs to>"),
     ],
 )
 def test_rollouts(tmp_path: Path, override: str, line: str) -> None:
-    given = [override] if override.startswith(("run", "+")) else ["run=here", override]
+    given = [override] if override.startswith(("run", "checkpoint")) else ["run=here", override]
     with hydra_run("rollout", tmp_path, given) as config, pytest.raises(ValueError, match=r"\w") as error:
         rollout(config)
     assert str(error.value) == line

@@ -1,5 +1,6 @@
 """A run as a small folder, and the one that comes with the package."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,32 @@ def run(episodes: Path, tokenizer_path: Path) -> Path:
     return tiny_run(episodes, tokenizer_path)
 
 
+def with_tokenizer(folder: Path, checkpoint: str) -> None:
+    """Let the settings in the folder of a run name another tokenizer."""
+    path = folder / ".hydra" / "config.yaml"
+    settings = OmegaConf.load(path)
+    settings.tokenizer.checkpoint = checkpoint
+    OmegaConf.save(settings, path)
+
+
 @pytest.fixture
-def exported(run: Path, tmp_path: Path) -> Path:
-    export_run(run, tmp_path / "small")
+def exported(run: Path, tokenizer_path: Path, tmp_path: Path) -> Path:
+    """Exported as if it lived behind a bundled tokenizer."""
+    shutil.copytree(run, tmp_path / "copy")
+    with_tokenizer(tmp_path / "copy", "ms_pacman_vqvae")
+    export_run(tmp_path / "copy", tmp_path / "small")
+    with_tokenizer(tmp_path / "small", str(tokenizer_path))
     return tmp_path / "small"
+
+
+def test_a_tokenizer_of_ones_own_does_not_go_with_a_run(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="which does not go with it: only bundled tokenizers do"):
+        export_run(run, tmp_path / "small")
+
+
+def test_an_exported_run_is_not_exported_again(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="it has been exported already"):
+        export_run(exported, tmp_path / "again")
 
 
 def test_an_exported_run_opens_like_the_run(run: Path, exported: Path) -> None:

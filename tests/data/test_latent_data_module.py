@@ -170,7 +170,7 @@ def test_without_any_rare_event_there_is_nothing_to_repeat(folder, cache):
 
 @pytest.mark.parametrize("rare", [{"share": 0.5}, RARE | {"share": 1.0}, RARE | {"other": 1}, RARE | {"steps": 0}])
 def test_rare_events_that_are_not_described_are_refused(folder, cache, rare):
-    with pytest.raises(ValueError, match=r"data.rare=.* must be null or have a share"):
+    with pytest.raises(ValueError, match=r"data.rare=.* must be null, or have a share"):
         latent_data(folder, CounterTokenizer(), cache, rare=rare)
 
 

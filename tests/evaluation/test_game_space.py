@@ -99,7 +99,7 @@ def test_a_dream_of_what_happened_is_what_the_tokenizer_makes_of_it(scene: Scene
     found = scene.figures(scene.reconstructed)
     assert (found["game/dream_to_reconstruction/pixel_accuracy"] == 1).all()
     assert found["game/dream_to_reconstruction/psnr"].tolist() == pytest.approx([100] * HORIZON)
-    assert len(row(found, "dream")) == 4 + 5 * 4
+    assert len(row(found, "dream")) == 6 + 5 * 4
     assert all(same(value, found[name.replace("dream", "tokenizer")]) for name, value in row(found, "dream").items())
     assert (found["game/dream/pixel_accuracy"] < 1).all()
 

@@ -26,7 +26,7 @@ def window() -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize(
     ("setting", "said"),
-    [("memory=0", "memory=0"), ("width=30", "width=30 a multiple"), ("max_corruption=1.0", "max_corruption=1.0")],
+    [("memory=0", "memory=0"), ("width=31", "width=31 a multiple"), ("max_corruption=1.0", "max_corruption=1.0")],
 )
 def test_a_setting_that_makes_no_network_is_refused(setting: str, said: str) -> None:
     config = compose_config("train", ["experiment=attention", f"world_model.{setting}"])
