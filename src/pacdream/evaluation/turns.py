@@ -78,8 +78,10 @@ def measure_turns(
     if game.turned_colour is None:
         return {}
     score = TurnScore(len(draws[0]))
-    calm = ~turned(decoded.real[:, :FALSE_WITHIN], game).any(1) & ~turned(present, game)
-    score.update(turned(decoded.dreamt[:, :FALSE_WITHIN], game).any(1)[calm], False, episode[torch.from_numpy(calm)])
+    really = np.concatenate([present[:, None], decoded.real[:, :FALSE_WITHIN]], 1)
+    calm: NDArray[np.bool_] = np.logical_not(turned(really, game).any(1))
+    imagined: NDArray[np.bool_] = np.asarray(turned(decoded.dreamt[:, :FALSE_WITHIN], game).any(1))
+    score.update(imagined[calm], False, episode[torch.from_numpy(calm)])
     begin, first, rank = [], [], []
     for item in held_out_episodes(data, manifest):
         steps = _turns(turned(item.episode.frames, game)) - BEFORE
