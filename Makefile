@@ -27,7 +27,7 @@ tokenizer: setup ## Record the tokenizer's data set and train the VQ-VAE that co
 local_tokenizer: setup ## Record 100 episodes and train the local VQ-VAE that comes with the package
 	$(BIN)/python train.py experiment=vqvae_local $(ARGS)
 
-world_model: setup ## Train the attention world model that comes with the package: both stages
+world_model: setup ## Train the attention world model that comes with the package, and its second stage
 	$(BIN)/python train.py experiment=attention $(ARGS)
 	$(BIN)/python train.py experiment=attention_rollout weights=outputs/train/attention $(ARGS)
 
