@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def main(config: DictConfig) -> None:
     """Record episodes as configured."""
     OmegaConf.resolve(config)
-    recording = build(OmegaConf.masked_copy(config, [str(key) for key in config if key != "paths"]))
+    recording = build(OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("paths", "planner")]))
     manifest = recording.record()
     log.info("%d episodes, %d steps in %s", len(manifest.episodes), manifest.num_steps, recording.output)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pacdream.core.limits import Positive, Seed
+from pacdream.core.limits import Natural, Positive, Seed
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,21 @@ class RolloutSettings:
     dreams: Positive
     context: Positive
     horizon: Positive
+    fps: Positive
+    seed: Seed
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """See ``conf/plan.yaml``."""
+
+    run: str | None
+    episodes: Positive
+    oracles: list[str]
+    moments: Natural
+    plans: Positive
+    max_steps: Positive
+    resamples: Positive
     fps: Positive
     seed: Seed
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pacdream.metric.episode_metric import EpisodeMetric, Estimate, ratio
+from pacdream.metric.episode_metric import EpisodeMetric, Estimate, correlation, ratio
 
 Frames = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -94,11 +94,7 @@ class EatenScore(EpisodeMetric):
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
         """Share of the dreams that are right within one dot, and Pearson's correlation over all of them."""
         count, close, x, y, xx, yy, xy = sums.unbind(-1)
-        spread = ((count * xx - x**2).clamp(min=0) * (count * yy - y**2).clamp(min=0)).sqrt()
-        # A dream that never eats says nothing of what is eaten.
-        correlation = torch.where(spread > 0, (count * xy - x * y) / spread.clamp(min=1e-12), 0.0)
-        known = (count > 0) & (count * yy > y**2)
         return {
             "dots_eaten_within_one": ratio(close, count),
-            "dots_eaten_correlation": Estimate(torch.where(known, correlation, torch.nan), count),
+            "dots_eaten_correlation": Estimate(correlation(count, x, y, xx, yy, xy), count),
         }

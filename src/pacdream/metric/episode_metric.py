@@ -94,6 +94,13 @@ def ratio(part: Tensor, whole: Tensor) -> Estimate:
     return Estimate(torch.where(whole > 0, part / whole.clamp(min=1e-12), torch.nan), whole)
 
 
+def correlation(count: Tensor, x: Tensor, y: Tensor, xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
+    """Pearson's correlation (...) from sums; 0 if ``x`` is always the same, NaN if ``y`` is."""
+    spread = ((count * xx - x**2).clamp(min=0) * (count * yy - y**2).clamp(min=0)).sqrt()
+    found = torch.where(spread > 0, (count * xy - x * y) / spread.clamp(min=1e-12), 0.0)
+    return torch.where((count > 0) & (count * yy > y**2), found, torch.nan)
+
+
 def prefixed(prefix: str, figures: Mapping[str, Figure]) -> dict[str, Figure]:
     """The same figures under ``prefix/``."""
     return {f"{prefix}/{name}": figure for name, figure in figures.items()}

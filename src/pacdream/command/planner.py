@@ -1,0 +1,51 @@
+"""A planner from its settings: the run whose world model it dreams with, and the network that judges its dreams."""
+
+from pacdream.command.run import Run, open_run
+from pacdream.core.limits import Positive
+from pacdream.outcome.frozen import load_outcome
+from pacdream.outcome.network import OutcomeNetwork
+from pacdream.planner.base import Planner
+from pacdream.planner.imagination import Imagination
+from pacdream.planner.policy import PlannerPolicy
+from pacdream.planner.prospects import Objective
+
+
+def planner_policy(
+    run: str | None,
+    outcome: str,
+    discount: float,
+    death_cost: float,
+    replan_every: Positive,
+    batch_size: Positive,
+    search: Planner,
+) -> PlannerPolicy:
+    """Build a player that plans in its dream.
+
+    Args:
+        run: whose world model dreams; none for the one that comes with the package.
+        outcome: network that judges the dreams.
+        discount: of points, per step.
+        death_cost: points that a lost life costs.
+        replan_every: steps of a plan that are taken before another one is looked for.
+        batch_size: futures at once.
+        search: finds the best plan.
+
+    Raises:
+        ValueError: not a run of a world model, or an outcome network of another tokenizer.
+    """
+    opened = open_run(run)
+    model, network = opened.model(), outcome_of(opened, outcome)
+    imagination = Imagination(model, network, batch_size)
+    objective = Objective(discount, death_cost)
+    return PlannerPolicy(opened.tokenizer(), model, imagination, network, objective, search, replan_every)
+
+
+def outcome_of(run: Run, outcome: str) -> OutcomeNetwork:
+    """The outcome network for a run's codes.
+
+    Raises:
+        ValueError: there is none of this name, or it is of another tokenizer.
+    """
+    from pacdream.core.checkpoints import weights_sha256
+
+    return load_outcome(outcome, run.origin.identities.get("tokenizer") or weights_sha256(run.tokenizer()))

@@ -1,0 +1,86 @@
+"""What an outcome network makes of real steps and of dreams."""
+
+import torch
+from torch import Tensor
+
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.evaluation.windows import Windows
+from pacdream.metric.episode_metric import Figure, prefixed
+from pacdream.metric.outcome import EventScore, ReturnScore
+from pacdream.outcome.network import OutcomeNetwork, Outcomes
+from pacdream.outcome.targets import Targets, class_of_points, targets_of
+
+
+def measure_outcomes(
+    network: OutcomeNetwork, data: LatentDataModule, windows: Windows, imagined: Tensor, draws: Tensor, batch_size: int
+) -> dict[str, Figure]:
+    """Score it on all held-out steps, and by horizon on the real and on the imagined grids of the same windows.
+
+    Args:
+        network: behind the tokenizer of ``data``.
+        data: set up.
+        windows: B real futures.
+        imagined: (B, T, h, w) rollouts of them, with the same actions: what was really earned is known for them too.
+        draws: of the bootstrap.
+        batch_size: windows at once.
+    """
+    network, targets = network.to(data.codes.device), targets_of(data.cache)
+    figures = prefixed("outcome/step", _single_steps(network, data, targets, draws))
+    first_frames = data.cache.starts[list(data.split.val)]
+    present = first_frames[windows.episode] + windows.step
+    for name, grids in (("real", windows.target), ("dream", imagined)):
+        judged = _judge(network, windows, grids, batch_size)
+        happened = targets.at(present[:, None] + torch.arange(judged.over.shape[1]))
+        figures |= prefixed(f"outcome/{name}", _score(judged, happened, windows.episode, draws))
+    return figures
+
+
+def _single_steps(
+    network: OutcomeNetwork, data: LatentDataModule, targets: Targets, draws: Tensor
+) -> dict[str, Figure]:
+    """Every held-out step once, also by the number of points."""
+    values = network.points.cpu()
+    earns, by_value = EventScore(len(draws[0])), EventScore(len(draws[0]), len(values))
+    lost, over = EventScore(len(draws[0])), EventScore(len(draws[0]))
+    for rank, number in enumerate(data.split.val):
+        codes, actions = data.episode(number)
+        judged = network.judge(codes[None].long(), actions[None].long())
+        steps = torch.arange(judged.over.shape[1])
+        happened = targets.at(int(data.cache.starts[number]) + network.before + steps)
+        episode = torch.full((len(steps),), rank)
+        earns.update(judged.earns[0], happened.points != 0, episode)
+        one_hot = torch.nn.functional.one_hot(class_of_points(happened.points, values), len(values))
+        by_value.update(judged.points[0], one_hot.bool(), episode)
+        lost.update(judged.lost[0, :, -1], happened.lost[:, -1], episode)
+        over.update(judged.over[0], happened.over, episode)
+    figures: dict[str, Figure] = {}
+    for name, score in (("points", earns), ("lost", lost), ("over", over), ("value", by_value)):
+        figures |= prefixed(name, score.with_intervals(draws))
+    return figures
+
+
+def _judge(network: OutcomeNetwork, windows: Windows, grids: Tensor, batch_size: int) -> Outcomes:
+    """The steps from the present on that lead through grids (B, T, h, w)."""
+    first = windows.context - 1 - network.before
+    if first < 0:
+        raise ValueError(
+            f"outcome: it looks {network.before} grids back, and report.context={windows.context} shows fewer"
+        )
+    codes = torch.cat([windows.codes[:, first : windows.context], grids], 1)
+    parts = zip(codes.split(batch_size), windows.actions[:, first:].split(batch_size), strict=True)
+    return Outcomes.joined(*(network.judge(some, actions) for some, actions in parts))
+
+
+def _score(judged: Outcomes, happened: Targets, episode: Tensor, draws: Tensor) -> dict[str, Figure]:
+    """By horizon."""
+    count, horizon = len(draws[0]), judged.over.shape[1]
+    returns = ReturnScore(count, horizon)
+    points, lost = EventScore(count, horizon), EventScore(count, horizon)
+    returns.update(judged.expected, happened.points, episode)
+    points.update(judged.earns, happened.points != 0, episode)
+    lost.update(judged.lost[..., -1], happened.lost[..., -1], episode)
+    return (
+        returns.with_intervals(draws)
+        | prefixed("points", points.with_intervals(draws))
+        | prefixed("lost", lost.with_intervals(draws))
+    )

@@ -1,0 +1,32 @@
+"""What an outcome network learns from."""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class OutcomeBatch:
+    """B steps, the grids around them and what they really earned."""
+
+    codes: Tensor
+    """(B, G, h, w) int64."""
+    actions: Tensor
+    """(B,) int64."""
+    points: Tensor
+    """(B,) float."""
+    lost: Tensor
+    """(B, 4) bool: a life is lost within 1, 2, 3 and 4 steps."""
+    over: Tensor
+    """(B,) bool."""
+    shift: Tensor
+    """(V + 5,) by how much the logits of points, lost lives and the end exceed those of the game, because rare outcomes
+    are shown more often than they occur."""
+    imagined: bool
+    """The grids are a world model's, of recorded actions; the outcomes are those of the game all the same."""
+
+    def to(self, device: torch.device) -> "OutcomeBatch":
+        """The same batch on a device."""
+        tensors = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "imagined"}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})

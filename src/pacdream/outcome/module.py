@@ -1,0 +1,81 @@
+"""Training an outcome network."""
+
+from typing import Any
+
+import lightning
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import BinaryAveragePrecision
+
+from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.outcome.batch import OutcomeBatch
+from pacdream.outcome.network import OutcomeLogits, OutcomeNetwork
+from pacdream.outcome.targets import class_of_points
+
+
+class OutcomeModule(lightning.LightningModule):
+    """Cross-entropy of points, lost lives and the end of the game, with the oversampling taken back."""
+
+    monitors = (
+        "val/loss", "val/points_ap", "val/lost_ap", "val/dream/points_ap", "val/dream/lost_ap", "train/loss",
+    )  # fmt: skip
+    """What a callback can monitor."""
+
+    def __init__(self, model: OutcomeNetwork, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
+        """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
+        super().__init__()
+        self.model = model
+        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self.val_loss = MeanMetric()
+        precision = MetricCollection({"points_ap": BinaryAveragePrecision(), "lost_ap": BinaryAveragePrecision()})
+        self.val_real, self.val_dream = precision.clone("val/"), precision.clone("val/dream/")
+
+    def training_step(self, batch: OutcomeBatch, _: int) -> Tensor:
+        """Loss in nats per step."""
+        loss = self._loss(self.model(batch.codes, batch.actions), batch).mean()
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: OutcomeBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Update all metrics on real or on imagined steps."""
+        logits = self.model(batch.codes, batch.actions)
+        self.val_loss.update(self._loss(logits, batch))
+        metrics = self.val_dream if batch.imagined else self.val_real
+        nothing = self.model.points == 0
+        metrics["points_ap"].update(1 - logits.points.softmax(-1)[:, nothing].sum(-1), (batch.points != 0).long())
+        metrics["lost_ap"].update(logits.lost[:, -1].sigmoid(), batch.lost[:, -1].long())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the schema's ``val/`` names."""
+        self.log("val/loss", self.val_loss.compute(), prog_bar=True)
+        self.val_loss.reset()
+        for metrics in (self.val_real, self.val_dream):
+            if metrics["points_ap"].update_called:
+                self.log_dict(metrics.compute(), prog_bar=True)
+            metrics.reset()
+
+    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
+        """Build optimizer and schedule."""
+        return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the checkpoint rebuild its network, and say what that was trained on."""
+        checkpoint["recipe"] = self.model.recipe
+        if (data := getattr(self.trainer, "datamodule", None)) is not None:
+            checkpoint |= data.origin.stored()
+
+    def _loss(self, logits: OutcomeLogits, batch: OutcomeBatch) -> Tensor:
+        """Loss (B,) of all three.
+
+        Rare outcomes are shown more often than they occur. What the network says is shifted by the logarithm of how
+        much more often, so that without the shift it speaks of the game as it is (Menon et al., "Long-tail learning via
+        logit adjustment", 2021).
+        """
+        points, lost, over = batch.shift.split([len(self.model.points), logits.lost.shape[1], 1])
+        target = class_of_points(batch.points, self.model.points)
+        return (
+            F.cross_entropy(logits.points + points, target, reduction="none")
+            + F.binary_cross_entropy_with_logits(logits.lost + lost, batch.lost.float(), reduction="none").mean(1)
+            + F.binary_cross_entropy_with_logits(logits.over + over, batch.over.float(), reduction="none")
+        )

@@ -1,0 +1,184 @@
+"""Steps, real and imagined, with what they earned; rare outcomes more often than they occur."""
+
+import logging
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pacdream.core.limits import Natural, Positive, Seed
+from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
+from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.data.origin import Origin
+from pacdream.outcome.batch import OutcomeBatch
+from pacdream.outcome.dreams import Dreams
+from pacdream.outcome.targets import Targets, class_of_points, targets_of
+
+log = logging.getLogger(__name__)
+
+
+class OutcomeDataModule(ResumableDataModule):
+    """Windows of grids around the steps of recorded episodes, and of a world model's dreams of the same actions."""
+
+    def __init__(
+        self,
+        latents: LatentDataModule,
+        before: Natural,
+        after: Natural,
+        batch_size: Positive,
+        oversampling: float,
+        max_val_steps: Positive,
+        seed: Seed,
+        dreams: Dreams | None = None,
+    ) -> None:
+        """Configure; nothing is read yet.
+
+        Args:
+            latents: the coded episodes and their split.
+            before: grids before the one that a step begins with.
+            after: grids after the one that it leads to.
+            batch_size: steps per batch.
+            oversampling: a step is drawn by the frequency of its outcome to the power of minus this: 0 draws all alike,
+                1 each outcome as often as any other.
+            max_val_steps: held-out steps that validation looks at, evenly spread, of the game and of dreams each.
+            seed: decides which steps are drawn, and the order of the batches.
+            dreams: imagined steps to learn from as well; none to learn from the game only.
+
+        Raises:
+            ValueError: the oversampling is not between 0 and 1.
+        """
+        super().__init__()
+        if not 0 <= oversampling <= 1:
+            raise ValueError(f"data.oversampling={oversampling} must lie in [0, 1]")
+        self.latents, self.before, self.after, self.dreams = latents, before, after, dreams
+        self.batch_size, self.oversampling, self.seed = batch_size, oversampling, seed
+        self.max_val_steps = max_val_steps
+        self._ready = False
+
+    def facts(self) -> dict[str, Any]:
+        """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
+        facts = self.latents.facts()
+        self.latents.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        self.latents.prepare_data()
+        self.latents.setup("validate")
+        self.targets = targets_of(self.latents.cache)
+        train = self.targets.at(self.latents.cache.window_starts(self.latents.split.train, 1).long())
+        values, counts = train.points.unique(return_counts=True)
+        return {
+            **facts,
+            "before": self.before,
+            "after": self.after,
+            "points": values.tolist(),
+            "base_rates": (counts / counts.sum()).tolist(),
+            "lost_rates": train.lost.float().mean(0).tolist(),
+            "over_rate": float(train.over.float().mean()),
+        }
+
+    @property
+    def origin(self) -> Origin:
+        """What is trained on and held out."""
+        return self.latents.origin
+
+    def identities(self) -> dict[str, str]:
+        """Hashes of what the codes are made from."""
+        return self.latents.identities()
+
+    def setup(self, stage: str) -> None:
+        """Dream, lay real and imagined grids one after the other, and draw the steps to learn from."""
+        if self._ready:
+            return
+        split = self.latents.split
+        self.codes, self.actions = self.latents.codes, self.latents.actions
+        train, val = self._steps(split.train), self._steps(split.val)
+        self.first_imagined = len(self.codes)
+        if self.dreams is not None:
+            train = torch.cat([train, self._dream(self.dreams, split.train, self.dreams.count)])
+            dreamt = self._dream(self.dreams, split.val, self.dreams.val_count)
+        else:
+            dreamt = val[:0]
+        self.values, classes = self._outcomes(train)
+        self.train_steps, self.shift = self._drawn(train, classes)
+        self.val_steps = (evenly(val, self.max_val_steps), evenly(dreamt, self.max_val_steps))
+        self._ready = True
+        log.info(
+            "%d steps to learn from, drawn from %d of which %d are imagined; %d and %d to validate with",
+            len(self.train_steps), len(train), int((train >= self.first_imagined).sum()), *map(len, self.val_steps),
+        )  # fmt: skip
+
+    def train_dataloader(self) -> DataLoader[OutcomeBatch]:
+        """Shuffled steps."""
+        return self.resumed(self._loader(self.train_steps, self.shift, shuffle=True))
+
+    def val_dataloader(self) -> list[DataLoader[OutcomeBatch]]:
+        """Held-out steps of the game, then of dreams, as often as they occur."""
+        natural = torch.zeros_like(self.shift)
+        return [self._loader(steps, natural, shuffle=False) for steps in self.val_steps if len(steps)]
+
+    def _loader(self, steps: Tensor, shift: Tensor, shuffle: bool) -> DataLoader[OutcomeBatch]:
+        dataset = GatheredDataset(len(steps), lambda i: self.batch(steps[i], shift))
+        return gathered_loader(dataset, self.batch_size, shuffle, self.seed, *place(self.trainer))
+
+    def batch(self, steps: Tensor, shift: Tensor) -> OutcomeBatch:
+        """The steps that begin with these frames (B,), all of the game or not."""
+        device = self.codes.device
+        around = steps[:, None] + torch.arange(-self.before, 2 + self.after)
+        targets = self.targets.at(steps)
+        return OutcomeBatch(
+            self.codes[around.to(device)].long(),
+            self.actions[steps.to(device)].long(),
+            targets.points.to(device),
+            targets.lost.to(device),
+            targets.over.to(device),
+            shift.to(device),
+            imagined=bool((steps >= self.first_imagined).all()),
+        )
+
+    def _steps(self, episodes: tuple[int, ...]) -> Tensor:
+        """Frames (M,) int64 with which a step of these episodes begins that has all its grids."""
+        return self.latents.cache.window_starts(episodes, self.before + 1 + self.after).long() + self.before
+
+    def _dream(self, dreams: Dreams, episodes: tuple[int, ...], count: int) -> Tensor:
+        """Append dreams to the frames, and return those (M,) with which an imagined step begins."""
+        first = len(self.codes)
+        codes, frames = dreams.of(self.latents, episodes, count, self.before + 1)
+        self.codes = torch.cat([self.codes, codes.flatten(0, 1).to(self.codes.dtype)])
+        flat = frames.flatten()
+        self.actions = torch.cat([self.actions, self.actions[flat.to(self.actions.device)]])
+        self.targets = Targets.joined(self.targets, self.targets.at(flat))
+        begin = torch.arange(self.before, codes.shape[1] - 1 - self.after)
+        return (first + torch.arange(len(codes))[:, None] * codes.shape[1] + begin).flatten()
+
+    def _outcomes(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Values (V,) of points, and the number (M,) of each step's outcome: its points, a life soon lost or not."""
+        targets = self.targets.at(steps)
+        values = self.targets.at(self._steps(self.latents.split.train)).points.unique()
+        return values, class_of_points(targets.points, values) * 2 + targets.lost[:, -1]
+
+    def _drawn(self, steps: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """As many steps (M,), drawn with replacement by the rarity of their outcome, and the shift of the logits."""
+        _, number, counts = classes.unique(return_inverse=True, return_counts=True)
+        weights = (counts / len(classes)).pow(-self.oversampling)[number].double()
+        generator = torch.Generator().manual_seed(self.seed)
+        # Not torch.multinomial, which refuses more than 2^24 steps.
+        reached = torch.rand(len(steps), generator=generator, dtype=torch.double) * weights.sum()
+        drawn = torch.searchsorted(weights.cumsum(0), reached).clamp(max=len(steps) - 1)
+        targets = self.targets.at(steps)
+        of_points = torch.nn.functional.one_hot(class_of_points(targets.points, self.values), len(self.values)).double()
+        events = torch.cat([targets.lost, targets.over[:, None]], 1).double()
+        share, natural = weights / weights.sum(), torch.full_like(weights, 1 / len(weights))
+        shift = torch.cat(
+            [_log_ratio(share @ of_points, natural @ of_points), _log_odds_ratio(share @ events, natural @ events)]
+        )
+        return steps[drawn], shift.float()
+
+
+def _log_ratio(drawn: Tensor, natural: Tensor) -> Tensor:
+    """Logarithm of how much more often each of several classes is drawn than it occurs; 0 for one that never does."""
+    return torch.where(natural > 0, (drawn / natural.clamp(min=1e-12)).clamp(min=1e-12).log(), 0.0)
+
+
+def _log_odds_ratio(drawn: Tensor, natural: Tensor) -> Tensor:
+    """The same for the odds of events."""
+    tiny = 1e-12
+    return drawn.clamp(tiny, 1 - tiny).logit() - natural.clamp(tiny, 1 - tiny).logit()

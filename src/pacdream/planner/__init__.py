@@ -1,0 +1,1 @@
+"""Deciding by imagining: many futures of actions, judged, and the best one followed."""

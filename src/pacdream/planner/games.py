@@ -1,0 +1,72 @@
+"""Several games at once, played by one policy."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pacdream.game.palette_frames import PaletteFrames
+from pacdream.policy.base import Policy
+
+
+@dataclass(frozen=True)
+class Played:
+    """What B games came to."""
+
+    scores: NDArray[np.float64]
+    """(B,) points."""
+    steps: NDArray[np.int64]
+    """(B,) until the game was over, or as many as were allowed."""
+    unfinished: int
+    """Games that were not over by then."""
+    seconds_per_decision: float
+    """Of one game: the time of all decisions, divided by their number."""
+
+
+Watch = Callable[[int, NDArray[np.uint8]], None]
+"""Called with the number of the step and the frames (B, H, W) that have just been acted on."""
+
+
+def play_games(
+    make_env: Callable[[], PaletteFrames],
+    policy: Policy,
+    seeds: Sequence[tuple[int, int]],
+    max_steps: int,
+    watch: Watch | None = None,
+) -> Played:
+    """Play B games side by side from their beginning to their end.
+
+    What happens in a game depends on its seeds and the policy only, not on the other games: a game that is over keeps
+    its last frame until all are.
+
+    Args:
+        make_env: builds a game.
+        policy: acts in all of them.
+        seeds: of each game, and of the policy's generator for it.
+        max_steps: longest game.
+        watch: sees what is acted on.
+    """
+    games = [make_env() for _ in seeds]
+    frames = np.stack([game.reset(seed=seed)[0] for game, (seed, _) in zip(games, seeds, strict=True)])
+    policy.begin(games[0].action_names, [np.random.default_rng(seed) for _, seed in seeds], games)
+    scores, steps = np.zeros(len(games)), np.zeros(len(games), np.int64)
+    playing = np.ones(len(games), np.bool_)
+    seconds = decisions = 0.0
+    for t in range(max_steps):
+        begin = time.perf_counter()
+        actions = policy.act(frames)
+        seconds += time.perf_counter() - begin
+        decisions += len(games)
+        if watch:
+            watch(t, frames)
+        frames = frames.copy()
+        for row in np.flatnonzero(playing).tolist():
+            frames[row], reward, terminated, truncated, _ = games[row].step(int(actions[row]))
+            scores[row] += float(reward)
+            steps[row] += 1
+            playing[row] = not (terminated or truncated)
+        if not playing.any():
+            break
+    return Played(scores, steps, int(playing.sum()), seconds / max(1.0, decisions))

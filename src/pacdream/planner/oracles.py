@@ -1,0 +1,117 @@
+"""Oracles, each of which knows one part of the truth: they tell whether dynamics, outcome or search is to blame."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pacdream.game.game import Game
+from pacdream.game.palette_frames import PaletteFrames, SavedState
+from pacdream.metric.dots import dot_sites, maze_colours, sites_in
+from pacdream.outcome.network import OutcomeNetwork
+from pacdream.planner.imagination import Imagination, judged
+from pacdream.planner.prospects import Present, Prospects
+from pacdream.tokenizer.base import Tokenizer
+
+DOT = 10.0
+"""Points of a dot."""
+
+
+class EmulatorForesight:
+    """The emulator's dynamics with its own points and lives: what the search could reach with a perfect dream.
+
+    Plans are played in a console of its own, with sticky frames of its own, so that the game stays as it was.
+    """
+
+    def __init__(self, make_env: Callable[[], PaletteFrames]) -> None:
+        """``make_env`` builds the game that is played."""
+        self._env = make_env()
+        self._env.reset(seed=0)
+
+    def foretell(self, present: Present, plans: Tensor) -> Prospects:
+        """See ``Foresight``."""
+        earned, died = [], []
+        for saved, actions in _each(present, plans):
+            points, dies = self._play(saved, actions)
+            earned.append(points)
+            died.append(dies)
+        return Prospects(torch.tensor(earned), torch.tensor(died), torch.zeros(len(earned)))
+
+    def _play(self, saved: SavedState, actions: list[int]) -> tuple[list[float], list[float]]:
+        """Points of each step, and 1 for the step that costs a life, after which nothing counts."""
+        self._env.restore(saved)
+        ale, points, dies = self._env.ale, [0.0] * len(actions), [0.0] * len(actions)
+        lives = ale.lives()
+        for t, action in enumerate(actions):
+            code = self._env.ale_actions[action]
+            points[t] = float(sum(ale.act(code) for _ in range(self._env.frameskip)))
+            if ale.lives() < lives:
+                dies[t] = 1.0
+                break
+        return points, dies
+
+
+class JudgedEmulator:
+    """The emulator's dynamics with the learned outcome: what is lost against ``EmulatorForesight`` is the outcome's."""
+
+    def __init__(
+        self, make_env: Callable[[], PaletteFrames], tokenizer: Tokenizer, outcome: OutcomeNetwork, batch_size: int
+    ) -> None:
+        """``batch_size`` frames are read, and futures judged, at once."""
+        self._env = make_env()
+        self._env.reset(seed=0)
+        self._tokenizer, self._outcome, self._batch_size = tokenizer, outcome, batch_size
+
+    @torch.inference_mode()
+    def foretell(self, present: Present, plans: Tensor) -> Prospects:
+        """See ``Foresight``."""
+        frames = np.stack([self._frames(saved, actions) for saved, actions in _each(present, plans)])
+        pairs = torch.from_numpy(frames).unfold(1, 2, 1).permute(0, 1, 4, 2, 3)[:, :, -self._tokenizer.num_frames :]
+        parts = pairs.flatten(0, 1).to(plans.device).split(self._batch_size)
+        codes = torch.cat([self._tokenizer.encode(part) for part in parts])
+        grids = codes.view(*plans.shape, *codes.shape[1:])
+        return judged(self._outcome, present, grids, plans, self._batch_size)
+
+    def _frames(self, saved: SavedState, actions: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        """Frames (T + 1, H, W), the first being the present one; the last one again after the end of the game."""
+        self._env.restore(saved)
+        frames = [self._env.ale.getScreen()]
+        for action in actions:
+            over = self._env.ale.game_over()
+            frames.append(frames[-1] if over else self._env.step(action)[0])
+        return np.stack(frames)
+
+
+class CountedDream:
+    """Learned dynamics with dots counted in the decoded frames: what is better than the dream is the outcome's fault.
+
+    Only dots give points here, and nobody dies: it is to be compared by points, not played with.
+    """
+
+    def __init__(self, imagination: Imagination, tokenizer: Tokenizer, game: Game) -> None:
+        """``game`` must be known to have dots."""
+        self._imagination, self._tokenizer, self._game = imagination, tokenizer, game
+
+    @torch.inference_mode()
+    def foretell(self, present: Present, plans: Tensor) -> Prospects:
+        """See ``Foresight``."""
+        assert self._game.dot_size is not None
+        grids = self._imagination.imagine(present, plans).flatten(0, 1)
+        rows = torch.arange(len(plans)).repeat_interleave(plans.shape[1])
+        now = self._game.playfield(self._tokenizer.decode(present.state.codes).cpu().numpy())
+        points = torch.zeros(grids.shape[:2])
+        for n, row in enumerate(rows.tolist()):
+            sites, (floor, _) = dot_sites(now[row], self._game.dot_size), maze_colours(now[row])
+            frames = self._game.playfield(self._tokenizer.decode(grids[n]).cpu().numpy())
+            eaten = sites_in(frames, sites, self._game.dot_size, floor)
+            points[n] = DOT * torch.from_numpy(np.diff(eaten, prepend=0)).float()
+        return Prospects(points, torch.zeros_like(points), torch.zeros(len(points)))
+
+
+def _each(present: Present, plans: Tensor) -> list[tuple[SavedState, list[int]]]:
+    """For each plan, where its game stands and its actions."""
+    if present.games is None:
+        raise ValueError("an oracle looks into the game, and there is none in a dream")
+    saved = [game.save(action) for game, action in zip(present.games, present.last_actions, strict=True)]
+    return [(state, actions) for state, some in zip(saved, plans.tolist(), strict=True) for actions in some]
