@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacdream.core import threads
+from pacdream.registration import register
 
 if TYPE_CHECKING:
     from pacdream.command.run import Run
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 threads.prepare()
+register()
 
 
 def load_run(path: str | Path | None = None) -> "Run":

@@ -1,6 +1,6 @@
 """From logits to codes, with a generator for each rollout: what one draws does not depend on the batch it is in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,11 +16,18 @@ class Sampler(Protocol):
     def begin(self, rows: Iterable[int]) -> Sample:
         """Begin the rollouts of these numbers: returns what makes codes (B, ...) of logits (B, ..., K)."""
 
+    def drawing_with(self, generators: Sequence[torch.Generator]) -> Sample:
+        """The same for B rollouts that bring generators of their own; who replaces one in the list begins anew."""
+
 
 class Greedy:
     """Always the most likely code."""
 
     def begin(self, rows: Iterable[int]) -> Sample:
+        """See ``Sampler``."""
+        return likeliest
+
+    def drawing_with(self, generators: Sequence[torch.Generator]) -> Sample:
         """See ``Sampler``."""
         return likeliest
 
@@ -54,7 +61,10 @@ class Categorical:
 
     def begin(self, rows: Iterable[int]) -> Sample:
         """See ``Sampler``."""
-        generators = row_generators(self.seed, rows)
+        return self.drawing_with(row_generators(self.seed, rows))
+
+    def drawing_with(self, generators: Sequence[torch.Generator]) -> Sample:
+        """See ``Sampler``."""
 
         def sample(logits: Tensor) -> Tensor:
             uniform = torch.stack([torch.rand(logits.shape[1:-1], generator=g, dtype=torch.double) for g in generators])

@@ -1,0 +1,1 @@
+"""The dream as an environment to act and to learn in."""
