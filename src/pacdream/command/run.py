@@ -22,6 +22,7 @@ from pacdream.core.instantiate import build
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.origin import Origin
 from pacdream.evaluation.scorecard import Scorecard, read_scorecard
+from pacdream.outcome.network import OutcomeNetwork
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import Episode
 from pacdream.world_model.base import WorldModel
@@ -57,14 +58,15 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What it has trained, and so which report measures it: ``world_model`` or ``tokenizer``.
+        """What it has trained, and so which report measures it: ``world_model``, ``tokenizer`` or ``outcome``.
 
         Raises:
-            ValueError: the checkpoint is damaged, or of neither.
+            ValueError: the checkpoint is damaged, or of none of them.
         """
         network = load_model(self.checkpoint, nn.Module)
-        if isinstance(network, WorldModel | Tokenizer):
-            return "world_model" if isinstance(network, WorldModel) else "tokenizer"
+        for name, kind in {"world_model": WorldModel, "tokenizer": Tokenizer, "outcome": OutcomeNetwork}.items():
+            if isinstance(network, kind):
+                return name
         raise ValueError(f"{self.checkpoint} holds a {type(network).__name__}, which no report can measure")
 
     def model(self, device: torch.device | str = "cpu") -> WorldModel:

@@ -9,12 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.files import sha256_of
 from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.cost import measure_cost
 from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.one_step import Surprise, measure_one_step
+from pacdream.evaluation.outcomes import measure_outcomes
 from pacdream.evaluation.real_futures import RealFutures, observe_real_futures
 from pacdream.evaluation.rollouts import measure_baselines, measure_divergence, measure_rollouts
 from pacdream.evaluation.scorecard import Reading, Scorecard
@@ -23,6 +25,7 @@ from pacdream.evaluation.temperature import fit_temperature
 from pacdream.evaluation.turns import measure_turns
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
 from pacdream.metric.episode_metric import Figure, draw_episodes
+from pacdream.outcome.network import OutcomeNetwork
 from pacdream.rollout.sampler import Sampler
 from pacdream.world_model.base import WorldModel
 
@@ -46,9 +49,16 @@ class Measurement:
 
 
 def measure(
-    model: WorldModel, data: LatentDataModule, settings: Settings, sampler: Sampler, about: Mapping[str, Any]
+    model: WorldModel,
+    data: LatentDataModule,
+    settings: Settings,
+    sampler: Sampler,
+    about: Mapping[str, Any],
+    outcome: OutcomeNetwork | None = None,
 ) -> Measurement:
     """Measure a world model on the held-out episodes of ``data``, which is set up and on the model's device.
+
+    ``outcome`` says what its dreams earn; without it that is left out.
 
     Raises:
         ValueError: the model does not fit the data, or the episodes are too short for the horizon.
@@ -73,12 +83,15 @@ def measure(
     decoded = _decode(data, shown, real, imagined)
     figures |= measure_game(decoded, real.recorded, shown.episode, manifest.rgb(), draws, data.game)
     figures |= measure_turns(model, data, manifest, decoded, real.recorded.frames[:, 0], shown.episode, context, draws)
+    if outcome is not None:
+        figures |= measure_outcomes(outcome, data, windows, rollouts.imagined, draws, batch)
     card = Scorecard(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,
         measure_cost(model, data.codes.device),
         _conditions(data, manifest, settings, real)
         | {"best_temperature": fit_temperature(model, windows, batch)}
+        | ({} if outcome is None else {"outcome": weights_sha256(outcome), "values": outcome.points.tolist()})
         | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}

@@ -12,7 +12,12 @@ from pacdream.outcome.targets import Targets, class_of_points, targets_of
 
 
 def measure_outcomes(
-    network: OutcomeNetwork, data: LatentDataModule, windows: Windows, imagined: Tensor, draws: Tensor, batch_size: int
+    network: OutcomeNetwork,
+    data: LatentDataModule,
+    windows: Windows,
+    imagined: Tensor | None,
+    draws: Tensor,
+    batch_size: int,
 ) -> dict[str, Figure]:
     """Score it on all held-out steps, and by horizon on the real and on the imagined grids of the same windows.
 
@@ -20,7 +25,8 @@ def measure_outcomes(
         network: behind the tokenizer of ``data``.
         data: set up.
         windows: B real futures.
-        imagined: (B, T, h, w) rollouts of them, with the same actions: what was really earned is known for them too.
+        imagined: (B, T, h, w) rollouts of them, with the same actions: what was really earned is known for them too;
+            none to look at real grids only.
         draws: of the bootstrap.
         batch_size: windows at once.
     """
@@ -28,7 +34,7 @@ def measure_outcomes(
     figures = prefixed("outcome/step", _single_steps(network, data, targets, draws))
     first_frames = data.cache.starts[list(data.split.val)]
     present = first_frames[windows.episode] + windows.step
-    for name, grids in (("real", windows.target), ("dream", imagined)):
+    for name, grids in {"real": windows.target, **({} if imagined is None else {"dream": imagined})}.items():
         judged = _judge(network, windows, grids, batch_size)
         happened = targets.at(present[:, None] + torch.arange(judged.over.shape[1]))
         figures |= prefixed(f"outcome/{name}", _score(judged, happened, windows.episode, draws))

@@ -15,7 +15,7 @@ class Definition:
     label: str
     """Short, for a row or column of a table."""
     unit: str = "%"
-    """``%`` for shares, which are stored in [0, 1]; px, dB, bits, dots, steps, or nothing for a plain number."""
+    """``%`` for shares, which are stored in [0, 1]; px, dB, bits, dots, points, steps; nothing for a plain number."""
 
     @property
     def scale(self) -> int:
@@ -25,7 +25,7 @@ class Definition:
     @property
     def digits(self) -> int:
         """Decimals that are shown."""
-        return {"": 2, "dots": 2, "steps": 0}.get(self.unit, 1)
+        return {"": 2, "dots": 2, "points": 1, "steps": 0}.get(self.unit, 1)
 
     @property
     def label_with_unit(self) -> str:
@@ -96,6 +96,22 @@ FIGURES = {
         "dots eaten, correlation",
         "",
     ),
+    "ap": Definition(
+        "average precision: how well the foretold chances rank the steps in which it happens; the base rate is what "
+        "chance scores",
+        "average precision",
+    ),
+    "base_rate": Definition("share of the steps in which it happens", "base rate"),
+    "return_correlation": Definition(
+        "Pearson's correlation, over the windows, of the points that the outcome network expects up to this step with "
+        "those that the same actions really earned",
+        "return, correlation",
+        "",
+    ),
+    "return_expected": Definition(
+        "points that the outcome network expects up to this step", "points expected", "points"
+    ),
+    "return_real": Definition("points that were really earned up to this step", "points earned", "points"),
     "position_skill": Definition(
         "(error of copying - error) / (error of copying - error of the tokenizer alone), of the median errors of "
         "player and ghosts, a lost sprite counting as 200 px: 0 copies, 1 is all that the tokenizer shows; it compares "
@@ -202,6 +218,17 @@ HEADLINES = (
     Headline("control/retrieval", "control/retrieval", -1),
     Headline("control/move", "control/move", column="moves %"),
     Headline("control/move_chance", "control/move_chance"),
+    *(Headline(f"outcome/step/{event}/ap", f"outcome/step/{event}/ap") for event in ("points", "lost")),
+    *(
+        Headline(
+            f"outcome/{grids}/return_correlation@{h}",
+            f"outcome/{grids}/return_correlation",
+            h,
+            "return, r@12" if (grids, h) == ("dream", 12) else None,
+        )
+        for grids in ("real", "dream")
+        for h in (5, 12)
+    ),
 )
 COMPARED = tuple(headline for headline in HEADLINES if headline.column)
 

@@ -59,29 +59,37 @@ class Dreams:
         Raises:
             ValueError: the world model is of another tokenizer or game, or no episode is long enough.
         """
-        model, before = self.world_model, max(self.context, seen)
-        for what, of_model, of_data in (
-            ("grid", model.grid_shape, data.tokenizer.grid_shape),
-            ("codebook", model.codebook_size, data.tokenizer.codebook_size),
-        ):
-            if of_model != of_data:
-                raise ValueError(
-                    f"dreams: the world model has a {what} of {of_model}, the tokenizer one of {of_data}: choose a "
-                    "world model that was trained behind this tokenizer (data.dreams.world_model.checkpoint=<file>)"
-                )
+        self.check_fit(data)
+        before = max(self.context, seen)
         starts = evenly(data.cache.window_starts(episodes, before - 1 + self.horizon), count).long()
         if not len(starts):
             raise ValueError(f"no episode is longer than {before - 1 + self.horizon} steps: choose a shorter horizon")
-        device = data.codes.device
-        model = model.to(device)
         frames = starts[:, None] + torch.arange(before + self.horizon)
-        dreamt = []
+        device, dreamt = data.codes.device, []
         for part in track(frames.split(self.batch_size), "dreaming"):
-            codes, actions = (
-                data.codes[part[:, :before].to(device)].long(),
-                data.actions[part[:, :-1].to(device)].long(),
-            )
-            dreamt.append(imagine(model, codes[:, -self.context :], actions[:, before - self.context :], self.sampler))
+            codes, actions = data.codes[part[:, :before].to(device)], data.actions[part[:, :-1].to(device)]
+            dreamt.append(self.imagine(codes[:, -self.context :].long(), actions[:, before - self.context :].long()))
         real = data.codes[frames[:, before - seen : before].to(device)].long()
         log.info("%d dreams of %d steps", len(frames), self.horizon)
-        return torch.cat([real, torch.cat([d.codes for d in dreamt])], 1), frames[:, before - seen :]
+        return torch.cat([real, torch.cat(dreamt)], 1), frames[:, before - seen :]
+
+    def imagine(self, context: Tensor, actions: Tensor) -> Tensor:
+        """Grids (B, T, h, w) that follow real ones (B, C, h, w) with actions (B, C - 1 + T)."""
+        return imagine(self.world_model.to(context.device), context, actions, self.sampler).codes
+
+    def check_fit(self, data: LatentDataModule) -> None:
+        """Refuse a world model of other codes than those of ``data``.
+
+        Raises:
+            ValueError: says what differs.
+        """
+        model, tokenizer = self.world_model, data.tokenizer
+        for what, of_model, of_data in (
+            ("grid", tuple(model.grid_shape), tuple(tokenizer.grid_shape)),
+            ("codebook size", model.codebook_size, tokenizer.codebook_size),
+        ):
+            if of_model != of_data:
+                raise ValueError(
+                    f"data.dreams: the world model has a {what} of {of_model}, the tokenizer one of {of_data}: choose "
+                    "one trained behind this tokenizer (world_model.checkpoint=<file>), or none (data.dreams=null)"
+                )

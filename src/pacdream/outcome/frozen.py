@@ -1,5 +1,6 @@
 """A trained outcome network."""
 
+import logging
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about
 from pacdream.data.origin import Origin
 from pacdream.outcome.network import OutcomeNetwork
+
+log = logging.getLogger(__name__)
 
 _ASSETS = files("pacdream") / "assets"
 _ENDING = "_outcome.safetensors"
@@ -42,6 +45,17 @@ def load_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork:
             "tokenizer.checkpoint=<name or file>`"
         )
     return network
+
+
+def find_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork | None:
+    """The same, but nothing where one that comes with the package is not there for this tokenizer."""
+    try:
+        return load_outcome(checkpoint, tokenizer)
+    except ValueError as error:
+        if Path(checkpoint).exists():
+            raise
+        log.info("what dreams earn is not measured: %s", error)
+        return None
 
 
 def bundled_outcomes() -> list[str]:

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.core.limits import Natural, Positive, Seed
-from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
+from pacdream.core.checkpoints import weights_sha256
+from pacdream.core.limits import Natural, Positive
+from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.data.origin import Origin
+from pacdream.data.split import split_episodes
 from pacdream.outcome.batch import OutcomeBatch
 from pacdream.outcome.dreams import Dreams
 from pacdream.outcome.targets import Targets, class_of_points, targets_of
@@ -18,52 +19,45 @@ from pacdream.outcome.targets import Targets, class_of_points, targets_of
 log = logging.getLogger(__name__)
 
 
-class OutcomeDataModule(ResumableDataModule):
+class OutcomeDataModule(LatentDataModule):
     """Windows of grids around the steps of recorded episodes, and of a world model's dreams of the same actions."""
 
     def __init__(
         self,
-        latents: LatentDataModule,
         before: Natural,
         after: Natural,
-        batch_size: Positive,
         oversampling: float,
         max_val_steps: Positive,
-        seed: Seed,
         dreams: Dreams | None = None,
+        **latents: Any,
     ) -> None:
         """Configure; nothing is read yet.
 
         Args:
-            latents: the coded episodes and their split.
             before: grids before the one that a step begins with.
             after: grids after the one that it leads to.
-            batch_size: steps per batch.
             oversampling: a step is drawn by the frequency of its outcome to the power of minus this: 0 draws all alike,
                 1 each outcome as often as any other.
             max_val_steps: held-out steps that validation looks at, evenly spread, of the game and of dreams each.
-            seed: decides which steps are drawn, and the order of the batches.
             dreams: imagined steps to learn from as well; none to learn from the game only.
+            latents: see ``LatentDataModule``.
 
         Raises:
             ValueError: the oversampling is not between 0 and 1.
         """
-        super().__init__()
+        super().__init__(**latents)
         if not 0 <= oversampling <= 1:
             raise ValueError(f"data.oversampling={oversampling} must lie in [0, 1]")
-        self.latents, self.before, self.after, self.dreams = latents, before, after, dreams
-        self.batch_size, self.oversampling, self.seed = batch_size, oversampling, seed
-        self.max_val_steps = max_val_steps
-        self._ready = False
+        self.before, self.after, self.dreams = before, after, dreams
+        self.oversampling, self.max_val_steps = oversampling, max_val_steps
 
     def facts(self) -> dict[str, Any]:
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
-        facts = self.latents.facts()
-        self.latents.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-        self.latents.prepare_data()
-        self.latents.setup("validate")
-        self.targets = targets_of(self.latents.cache)
-        train = self.targets.at(self.latents.cache.window_starts(self.latents.split.train, 1).long())
+        facts = super().facts()
+        self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        cache = self._open()
+        split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
+        train = targets_of(cache).at(cache.window_starts(split.train or split.val, 1).long())
         values, counts = train.points.unique(return_counts=True)
         return {
             **facts,
@@ -75,42 +69,35 @@ class OutcomeDataModule(ResumableDataModule):
             "over_rate": float(train.over.float().mean()),
         }
 
-    @property
-    def origin(self) -> Origin:
-        """What is trained on and held out."""
-        return self.latents.origin
-
     def identities(self) -> dict[str, str]:
-        """Hashes of what the codes are made from."""
-        return self.latents.identities()
+        """Hashes of what the codes are made from, and of the world model that dreams."""
+        dreamt = {"world_model": weights_sha256(self.dreams.world_model)} if self.dreams else {}
+        return {**super().identities(), **dreamt}
 
     def setup(self, stage: str) -> None:
-        """Dream, lay real and imagined grids one after the other, and draw the steps to learn from."""
-        if self._ready:
+        """Open the cache; to train, dream, lay real and imagined grids one after the other, and draw the steps."""
+        super().setup(stage)
+        if stage != "fit":
             return
-        split = self.latents.split
-        self.codes, self.actions = self.latents.codes, self.latents.actions
-        train, val = self._steps(split.train), self._steps(split.val)
-        self.first_imagined = len(self.codes)
+        self.targets, self.first_imagined = targets_of(self.cache), len(self.codes)
+        train, val = self._steps(self.split.train), self._steps(self.split.val)
+        dreamt = val[:0]
         if self.dreams is not None:
-            train = torch.cat([train, self._dream(self.dreams, split.train, self.dreams.count)])
-            dreamt = self._dream(self.dreams, split.val, self.dreams.val_count)
-        else:
-            dreamt = val[:0]
+            train = torch.cat([train, self._dream(self.dreams, self.split.train, self.dreams.count)])
+            dreamt = self._dream(self.dreams, self.split.val, self.dreams.val_count)
         self.values, classes = self._outcomes(train)
         self.train_steps, self.shift = self._drawn(train, classes)
         self.val_steps = (evenly(val, self.max_val_steps), evenly(dreamt, self.max_val_steps))
-        self._ready = True
         log.info(
             "%d steps to learn from, drawn from %d of which %d are imagined; %d and %d to validate with",
             len(self.train_steps), len(train), int((train >= self.first_imagined).sum()), *map(len, self.val_steps),
         )  # fmt: skip
 
-    def train_dataloader(self) -> DataLoader[OutcomeBatch]:
+    def train_dataloader(self) -> DataLoader[OutcomeBatch]:  # type: ignore[override]
         """Shuffled steps."""
         return self.resumed(self._loader(self.train_steps, self.shift, shuffle=True))
 
-    def val_dataloader(self) -> list[DataLoader[OutcomeBatch]]:
+    def val_dataloader(self) -> list[DataLoader[OutcomeBatch]]:  # type: ignore[override]
         """Held-out steps of the game, then of dreams, as often as they occur."""
         natural = torch.zeros_like(self.shift)
         return [self._loader(steps, natural, shuffle=False) for steps in self.val_steps if len(steps)]
@@ -136,12 +123,12 @@ class OutcomeDataModule(ResumableDataModule):
 
     def _steps(self, episodes: tuple[int, ...]) -> Tensor:
         """Frames (M,) int64 with which a step of these episodes begins that has all its grids."""
-        return self.latents.cache.window_starts(episodes, self.before + 1 + self.after).long() + self.before
+        return self.cache.window_starts(episodes, self.before + 1 + self.after).long() + self.before
 
     def _dream(self, dreams: Dreams, episodes: tuple[int, ...], count: int) -> Tensor:
         """Append dreams to the frames, and return those (M,) with which an imagined step begins."""
         first = len(self.codes)
-        codes, frames = dreams.of(self.latents, episodes, count, self.before + 1)
+        codes, frames = dreams.of(self, episodes, count, self.before + 1)
         self.codes = torch.cat([self.codes, codes.flatten(0, 1).to(self.codes.dtype)])
         flat = frames.flatten()
         self.actions = torch.cat([self.actions, self.actions[flat.to(self.actions.device)]])
@@ -152,7 +139,7 @@ class OutcomeDataModule(ResumableDataModule):
     def _outcomes(self, steps: Tensor) -> tuple[Tensor, Tensor]:
         """Values (V,) of points, and the number (M,) of each step's outcome: its points, a life soon lost or not."""
         targets = self.targets.at(steps)
-        values = self.targets.at(self._steps(self.latents.split.train)).points.unique()
+        values = self.targets.at(self._steps(self.split.train)).points.unique()
         return values, class_of_points(targets.points, values) * 2 + targets.lost[:, -1]
 
     def _drawn(self, steps: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

@@ -101,7 +101,40 @@ def all_tables(card: Scorecard) -> dict[str, Table]:
         ),
     }
     tables = {key: by_horizon(card, title, names) for key, (title, names) in rows.items()}
-    return tables | {"one_step": one_step(card), "states": states(card), "cost": cost(card)}
+    tables |= {"one_step": one_step(card), "states": states(card), "cost": cost(card)}
+    return tables | {"returns": returns(card), "events": events(card)}
+
+
+def returns(card: Scorecard) -> Table:
+    """Whether it is known what actions earn, on real grids and in the dream."""
+    names = [
+        (f"{FIGURES[kind].label}: {who}", f"outcome/{who}/{kind}")
+        for kind in ("return_correlation", "return_expected", "return_real")
+        for who in ("real", "dream")
+    ]
+    names += [
+        (f"{event}, {FIGURES[kind].label}: {who}", f"outcome/{who}/{event}/{kind}")
+        for event in ("points", "lost")
+        for kind in ("ap", "base_rate")
+        for who in ("real", "dream")
+    ]
+    return by_horizon(card, "what actions earn, told from grids (after h steps; average precision in %)", names)
+
+
+def events(card: Scorecard) -> Table:
+    """How well an outcome network tells what a real step earned."""
+    kinds = ("ap", "base_rate", "ece")
+    rows: list[list[str | Cell]] = []
+    for label, event in (("points", "points"), ("a life lost within 4 steps", "lost"), ("game over", "over")):
+        if f"outcome/step/{event}/ap" in card.figures:
+            name = f"outcome/step/{event}"
+            happened = int(card.figures[f"{name}/ap"].n)
+            rows.append([label, str(happened), *(cell(card, f"{name}/{kind}", None) for kind in kinds)])
+    values = card.figures.get("outcome/step/value/ap")
+    for i, points in enumerate(card.about.get("values", ()) if values is not None else (), 1):
+        cells = [cell(card, f"outcome/step/value/{kind}", i) for kind in kinds]
+        rows.append([f"{points:g} points", str(int(cells[0].reading.n)), *cells])
+    return Table("what a real step earned", ["", "steps", *(FIGURES[kind].label for kind in kinds)], rows)
 
 
 def by_horizon(card: Scorecard, title: str, names: Sequence[tuple[str, str]]) -> Table:

@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch.loggers import Logger
 from PIL import Image
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from pacdream.core.checkpoints import load_model, weights_sha256, write_tensors
 from pacdream.core.files import atomic_path
@@ -19,9 +18,11 @@ from pacdream.evaluation.measure import Measurement, measure
 from pacdream.evaluation.scorecard import Scorecard, write_scorecard
 from pacdream.evaluation.settings import Settings
 from pacdream.metric.figures import COMPARED, FIGURES
+from pacdream.outcome.frozen import find_outcome
 from pacdream.report import plots
 from pacdream.report.page import write_page
 from pacdream.report.tables import NO_SPRITES, all_tables
+from pacdream.report.terminal import print_table
 from pacdream.report.verdict import verdict
 from pacdream.report.wandb_log import log_report
 from pacdream.rollout.sampler import Sampler
@@ -33,16 +34,20 @@ from pacdream.world_model.base import WorldModel
 class WorldModelReport:
     """Measures a checkpoint on the held-out episodes and writes the scorecard, its pictures and its page."""
 
-    def __init__(self, sampler: Sampler, strip_steps: int, num_videos: int, fps: int, **settings: int) -> None:
+    def __init__(
+        self, sampler: Sampler, outcome: str | None, strip_steps: int, num_videos: int, fps: int, **settings: int
+    ) -> None:
         """Configure.
 
         Args:
             sampler: draws the codes of the sampled dreams.
+            outcome: network that says what dreams earn, a name or the folder of a run; none to leave that out.
             strip_steps: steps shown in the picture strip.
             num_videos: dreams shown as videos, evenly spread.
             fps: frames per second of the videos.
             settings: how much is measured, see ``Settings``.
         """
+        self.outcome = outcome
         self.sampler, self.strip_steps, self.num_videos, self.fps = sampler, strip_steps, num_videos, fps
         self.settings = Settings(**settings)
         for name, value in {"strip_steps": strip_steps, "num_videos": num_videos, "fps": fps}.items():
@@ -55,7 +60,8 @@ class WorldModelReport:
         """Write everything into ``<folder>/report``, log it, and return the headline figures."""
         model = load_model(checkpoint, WorldModel, data.codes.device)  # type: ignore[type-abstract]
         about = {"checkpoint": str(checkpoint), "weights": weights_sha256(model), **data.identities()}
-        done = measure(model, data, self.settings, self.sampler, about)
+        outcome = self.outcome and find_outcome(self.outcome, data.identities()["tokenizer"])
+        done = measure(model, data, self.settings, self.sampler, about, outcome or None)
         print_tables(done.card)
         metrics, folder = folder / "csv" / "metrics.csv", folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,14 +113,8 @@ def print_tables(card: Scorecard) -> None:
     """To the terminal, without intervals."""
     console = Console()
     for name, table in all_tables(card).items():
-        if name == "game" or not table.rows:  # too long for a terminal
-            continue
-        grid = RichTable(title=table.title)
-        for heading in table.header:
-            grid.add_column(heading, justify="right" if heading else "left")
-        for row in table.rows:
-            grid.add_row(*(value if isinstance(value, str) else value.text for value in row))
-        console.print(grid)
+        if name != "game":  # too long for a terminal
+            print_table(table)
     if not card.about["sprites"]:
         console.print(NO_SPRITES)
     console.print(verdict(card))
