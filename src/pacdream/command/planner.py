@@ -1,6 +1,7 @@
 """A planner from its settings: the run whose world model it dreams with, and the network that judges its dreams."""
 
 from pacdream.command.run import Run, open_run
+from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.limits import Positive
 from pacdream.outcome.frozen import load_outcome
 from pacdream.outcome.network import OutcomeNetwork
@@ -46,6 +47,4 @@ def outcome_of(run: Run, outcome: str) -> OutcomeNetwork:
     Raises:
         ValueError: there is none of this name, or it is of another tokenizer.
     """
-    from pacdream.core.checkpoints import weights_sha256
-
     return load_outcome(outcome, run.origin.identities.get("tokenizer") or weights_sha256(run.tokenizer()))

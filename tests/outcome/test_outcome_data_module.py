@@ -1,0 +1,104 @@
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from pacdream.core.checkpoints import build_model
+from pacdream.outcome.dreams import Dreams
+from pacdream.outcome.outcome_data_module import OutcomeDataModule
+from pacdream.rollout.sampler import Greedy
+from tests.conftest import TINY_GRU, pac_man_recording
+from tests.rollout.scripted import ScriptedWorldModel, stand_still
+
+
+@pytest.fixture
+def make_data(latents):
+    def make(dreams=None, **changes):
+        settings = {
+            "episodes": str(latents.folder), "recording": pac_man_recording(latents.folder.parent / "never_recorded"),
+            "tokenizer": latents.tokenizer, "cache": str(latents.cache_folder), "context_length": 1, "batch_size": 8,
+            "val_batch_size": 16, "encode_batch_size": {"cpu": 32}, "val_fraction": 0.2, "split_seed": 0, "seed": 0,
+            "limit": None, "before": 0, "after": 1, "oversampling": 0.5, "max_val_steps": 50, **changes,
+        }  # fmt: skip
+        return OutcomeDataModule(dreams=dreams, **settings)
+
+    return make
+
+
+def dreams_of(model, **changes):
+    settings = {"count": 6, "val_count": 3, "horizon": 5, "context": 4, "batch_size": 4, **changes}
+    return Dreams(model, Greedy(), **settings)
+
+
+def ready(data):
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def test_a_window_holds_the_grids_around_its_step_and_what_the_step_earned(make_data):
+    data = ready(make_data(before=2, after=1))
+    steps = data.train_steps[:20]
+    batch = data.batch(steps, data.shift)
+    for row, step in enumerate(steps.tolist()):
+        assert torch.equal(batch.codes[row], data.cache.codes[step - 2 : step + 3].long())
+        assert batch.actions[row] == data.cache.actions[step]
+        assert batch.points[row] == data.cache.rewards[step]
+    assert not batch.imagined
+
+
+def test_no_window_crosses_the_end_of_an_episode(make_data):
+    data = ready(make_data(before=2, after=1))
+    episode = torch.searchsorted(data.cache.starts, torch.arange(len(data.cache.codes)), right=True)
+    for steps in (data.train_steps, data.val_steps[0]):
+        assert torch.equal(episode[steps - 2], episode[steps + 2])
+    held_out = {number + 1 for number in data.split.val}
+    assert set(episode[data.val_steps[0]].tolist()) <= held_out
+    assert not set(episode[data.train_steps].tolist()) & held_out
+
+
+def test_rare_outcomes_are_drawn_more_often_and_the_shift_says_by_how_much(make_data):
+    data = ready(make_data(oversampling=1.0))
+    steps = data._steps(data.split.train)
+    natural, drawn = (data.targets.at(s).points != 0 for s in (steps, data.train_steps))
+    assert drawn.float().mean() > 2 * natural.float().mean()
+    zero = int((data.values == 0).nonzero())
+    expected = ((~drawn).float().mean() / (~natural).float().mean()).log()
+    assert float(data.shift[zero]) == pytest.approx(float(expected), abs=0.15)
+
+
+def test_without_oversampling_nothing_is_shifted(make_data):
+    data = ready(make_data(oversampling=0.0))
+    assert torch.allclose(data.shift, torch.zeros_like(data.shift), atol=1e-5)
+
+
+def test_dreams_carry_what_the_same_actions_really_earned(make_data):
+    data = ready(make_data(dreams_of(ScriptedWorldModel(stand_still))))
+    assert len(data.val_steps[1]) == 3 * (5 - 1)  # the last imagined step is not judged: nothing comes after it
+    batch = data.batch(data.val_steps[1], torch.zeros_like(data.shift))
+    assert batch.imagined
+    assert torch.equal(batch.codes[:, 0], batch.codes[:, 2])  # it dreams that nothing ever moves
+    first = data.val_steps[1][0]
+    origin = (data.cache.codes == data.codes[first]).all(-1).all(-1).nonzero().flatten()
+    assert any(torch.equal(data.targets.points[first : first + 4], data.cache.rewards[o : o + 4]) for o in origin)
+
+
+def test_the_same_seed_draws_the_same_steps_and_another_does_not(make_data):
+    one, same, other = (ready(make_data(seed=seed)) for seed in (0, 0, 1))
+    assert torch.equal(one.train_steps, same.train_steps)
+    assert not torch.equal(one.train_steps, other.train_steps)
+
+
+def test_a_world_model_of_another_tokenizer_cannot_dream_here(make_data, gru):
+    foreign = build_model(OmegaConf.create(TINY_GRU), {"grid_shape": [3, 3], "codebook_size": 16, "num_actions": 9})
+    with pytest.raises(ValueError, match=r"grid of \(3, 3\), the tokenizer one of \(7, 5\)"):
+        ready(make_data(dreams_of(foreign)))
+
+
+def test_dreams_longer_than_every_episode_are_refused(make_data, gru):
+    with pytest.raises(ValueError, match="choose a shorter horizon"):
+        ready(make_data(dreams_of(gru, horizon=10_000)))
+
+
+def test_oversampling_outside_its_range_is_refused(make_data):
+    with pytest.raises(ValueError, match=r"data.oversampling=1.5 must lie in \[0, 1\]"):
+        make_data(oversampling=1.5)
