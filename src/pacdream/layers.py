@@ -5,6 +5,7 @@ LAYERS = {
     "sweep": "a sweep's jobs, read from their folders, and their summary",
     "command": "what the entry points run: train, evaluate, rollout; a run's folder, resuming, provenance, loggers",
     "report": "what is said of figures: tables, plots, pages, comparison, W&B",
+    "agent": "agents that learn in the dream or in the game, and play: Stable-Baselines3",
     "dream": "the dream as a Gymnasium environment, alone and as a vector of many",
     "planner": "deciding by imagining: random shooting, CEM, oracles, the policy that plans",
     "evaluation": "what is measured: windows, real futures, one step, rollouts, game space, control, cost",

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -58,5 +60,5 @@ def test_targets_are_what_a_plain_loop_finds(latents):
         for t in range(len(lives)):
             for k in range(1, 5):
                 ahead = lives[t : t + k + 1]
-                lost = any(b < a for a, b in zip(ahead, ahead[1:], strict=False))
+                lost = any(b < a for a, b in itertools.pairwise(ahead))
                 assert bool(targets.lost[first + t, k - 1]) == lost

@@ -56,13 +56,14 @@ def plan(config: DictConfig) -> None:
     play = partial(play_games, make_env, seeds=seeds, max_steps=config.max_steps)
     record = _Record(planner, _correlation(config, planner, oracles, make_env), config)
     log.info("planning in %d games side by side", config.episodes)
-    rows = {"planner": _row(play(policy=planner, watch=record.watch), config, planner)}
+    told = partial(scores_of, resamples=config.resamples, seed=config.seed)
+    rows = {"planner": told(play(policy=planner, watch=record.watch), steps_foretold=planner.steps_foretold)}
     for name in config.oracles:
         log.info("the same search with %s instead of the dream", name)
         oracle = _with(planner, oracles[name], name)
-        rows[name] = _row(play(policy=oracle), config, oracle)
+        rows[name] = told(play(policy=oracle), steps_foretold=oracle.steps_foretold)
     for name, settings in config.baselines.items():
-        rows[str(name)] = _row(play(policy=build(settings)), config, None)
+        rows[str(name)] = told(play(policy=build(settings)))
     found = {
         "players": rows,
         "rank_correlation": record.correlation.means() if record.correlation else {},
@@ -152,22 +153,21 @@ class _Record:
         )
 
 
-def _row(played: Played, config: DictConfig, planner: PlannerPolicy | None) -> dict[str, Any]:
-    """What is said of one player."""
-    draws = draw_episodes(len(played.scores), config.resamples, config.seed).numpy()
-    means = draws @ played.scores / len(played.scores)
-    low, high = np.quantile(means, [0.025, 0.975]) if len(played.scores) > 1 else (None, None)
-    decisions = max(1, int(played.steps.max()) * len(played.steps))
+def scores_of(played: Played, resamples: int, seed: int, steps_foretold: int = 0) -> dict[str, Any]:
+    """What is said of one player, as plain values; the interval is that of the mean over games drawn again."""
+    scores = played.scores
+    means = draw_episodes(len(scores), resamples, seed).numpy() @ scores / len(scores)
+    low, high = np.quantile(means, [0.025, 0.975]).tolist() if len(scores) > 1 else (None, None)
     return {
-        "mean": float(played.scores.mean()),
+        "mean": float(scores.mean()),
         "low": low,
         "high": high,
-        "median": float(np.median(played.scores)),
-        "scores": played.scores.tolist(),
+        "median": float(np.median(scores)),
+        "scores": scores.tolist(),
         "steps": played.steps.tolist(),
         "unfinished": played.unfinished,
         "seconds_per_decision": round(played.seconds_per_decision, 4),
-        "frames_per_decision": round(planner.steps_foretold / decisions, 1) if planner else 0,
+        "frames_per_decision": round(steps_foretold / max(1, int(played.steps.max()) * len(scores)), 1),
     }
 
 

@@ -58,6 +58,21 @@ class PlanSettings:
 
 
 @dataclass(frozen=True)
+class TrainAgentSettings:
+    """See ``conf/train_agent.yaml``."""
+
+    run: str | None
+    resume: str | None
+    world: str
+    steps: Positive
+    save_every: Positive
+    games: Positive
+    max_steps: Positive
+    resamples: Positive
+    seed: Seed
+
+
+@dataclass(frozen=True)
 class BenchSettings:
     """See ``conf/bench.yaml``."""
 
