@@ -26,6 +26,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation import cost
 from pacdream.evaluation.measure import Measurement, measure
 from pacdream.evaluation.settings import Settings
+from pacdream.outcome.network import OutcomeNetwork
 from pacdream.report import plots
 from pacdream.rollout.sampler import Categorical
 from pacdream.world_model.base import WorldModel
@@ -39,7 +40,8 @@ SETTINGS = Settings(**SMALL_REPORT, warmup=3, context=4, seed=0)
 SMALL = {
     "data.batch_size": 2, "data.val_batch_size": 8, "data.max_val_frames": 4, "world_model.hidden_size": 16,
     "world_model.width": 16, "data.rare.points": 10,
-    "report.strip_steps": 3, "report.num_videos": 1,
+    "data.dreams.count": 3, "data.dreams.val_count": 2, "data.dreams.horizon": 4, "data.dreams.context": 4,
+    "data.max_val_steps": 20, "outcome.width": 8, "report.strip_steps": 3, "report.num_videos": 1,
     **{f"report.{name}": value for name, value in SMALL_REPORT.items()},
 }  # fmt: skip
 
@@ -54,6 +56,8 @@ def small_overrides(config: DictConfig, episodes: Path, tokenizer: Path, outputs
     ]  # fmt: skip
     levels = len(OmegaConf.select(config, "tokenizer.widths") or ())
     changes = {**SMALL, "tokenizer.checkpoint": tokenizer, "tokenizer.widths": [8] * (levels - 1) + [16]}
+    if has(config, "world_model.checkpoint"):
+        changes["world_model.checkpoint"] = tiny_run(episodes, tokenizer) / "checkpoints" / "best.ckpt"
     return overrides + [f"{key}={value}" for key, value in changes.items() if has(config, key)]
 
 
@@ -121,6 +125,12 @@ def tiny_run(episodes: Path, tokenizer: Path) -> Path:
     return trained("gru_baseline", episodes, tokenizer, episodes.parent / "outputs")
 
 
+@functools.cache
+def tiny_outcome(episodes: Path, tokenizer: Path) -> Path:
+    """The folder of an outcome network's run behind the same tokenizer; made once for all tests."""
+    return trained("outcome", episodes, tokenizer, episodes.parent / "outputs")
+
+
 class NotedReport:
     """Notes what it is given instead of measuring."""
 
@@ -164,7 +174,18 @@ def tiny_measurement(latents: LatentDataModule) -> Measurement:
     """Of an untrained GRU on three episodes; made once for all tests. Do not change it."""
     data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
     with quick_cost():
-        return measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT)
+        return measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT, untrained_outcome(data))
 
 
+def untrained_outcome(data: LatentDataModule) -> OutcomeNetwork:
+    """Always the same tiny one, which does not say the same of all steps."""
+    torch.manual_seed(0)
+    rates = {"points": [0, 10], "base_rates": [0.9, 0.1], "lost_rates": [0.01] * 4, "over_rate": 0.01}
+    sizes = {"before": 0, "after": 0, "embedding_dim": 4, "width": 8, "num_blocks": 1}
+    network = build_model(OmegaConf.create({"_target_": TARGET, **sizes}), {**data.facts(), **rates})
+    torch.nn.init.normal_(network.head.weight)
+    return network.eval()  # type: ignore[no-any-return]
+
+
+TARGET = "pacdream.outcome.network.OutcomeNetwork"
 ABOUT = {"checkpoint": "best.ckpt", "weights": "ff", "episodes": "ee", "tokenizer": "dd"}

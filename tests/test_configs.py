@@ -16,6 +16,7 @@ CONF = ROOT / "conf"
 NO_CHOICE = {"hydra", "experiment", "debug", "sweep"}
 PACKAGE = {
     "env": "env@recording.env", "policy": "policy@recording.policy", "sampler": "sampler@report.sampler",
+    "agent": "+agent", "outcome": "+outcome", "planner": "+planner", "planner/settings": "+planner/settings",
 }  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from tests.conftest import ROOT, compose_config
 from tests.runs import hydra_run, quick_cost, small_overrides
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+WORLD_MODEL = {"metrics.json", "report.html", "bootstrap.safetensors"}
 MEASURED = {
-    name: {"tokenizer.json"} if name.startswith("vqvae") else {"metrics.json", "report.html", "bootstrap.safetensors"}
+    name: {"tokenizer.json"} if name.startswith("vqvae") else {"metrics.json"} if name == "outcome" else WORLD_MODEL
     for name in EXPERIMENTS
 }
 DEBUGGED = ["gru_baseline", "vqvae"]  # one of each kind: debug options do not depend on the network

@@ -63,7 +63,7 @@ def present(*places: int) -> Present:
     """Games in which the players stand at these places."""
     now, none = grid(*places), torch.zeros(len(places), 0, dtype=torch.int64)
     state = condition(LineWorld(), now[:, None], none)
-    return Present(state, now[:, None][:, :0], none, None, [STAY] * len(places))
+    return Present(state, now[:, None][:, :0], none, None, None, [STAY] * len(places))
 
 
 def dream(sees_death: bool = True, batch_size: int = 1000) -> Imagination:

@@ -49,6 +49,8 @@ def test_every_table_is_whole(card: Scorecard) -> None:
         "states",
         "cost",
         "headline",
+        "returns",
+        "events",
     }
     for name, table in tables.items():
         assert table.title

@@ -126,8 +126,7 @@ class _Record:
         """See ``games.Watch``."""
         present = self.planner.present
         if self.correlation and step % self._every == 0 and self._left > 0:
-            self.correlation.compare(present, self.planner.model.num_actions)
-            self._left -= len(frames)
+            self._left -= self.correlation.compare(present, self.planner.model.num_actions)
         if step % self.planner.replan_every == 0:
             self._dreamt += self.planner.followed(0)
         self._frames.append(frames[0])

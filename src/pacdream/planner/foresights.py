@@ -27,8 +27,8 @@ class RankCorrelation:
         self._rng = np.random.default_rng(seed)
         self._found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in foresights}
 
-    def compare(self, present: Present, num_actions: int) -> None:
-        """Ask all of them at one moment of B games."""
+    def compare(self, present: Present, num_actions: int) -> int:
+        """Ask all of them at one moment of B games; return in how many it mattered in the end what was done."""
         drawn = [
             [draw_held(self._rng, num_actions, self._max_hold, self._horizon) for _ in range(self._plans)]
             for _ in present.last_actions
@@ -39,6 +39,7 @@ class RankCorrelation:
             foretold = _by_row(foresight, present, plans)
             for row in range(len(plans)):
                 self._found[name].append(_spearman(foretold[row], real[row]))
+        return int((np.ptp(real[..., -1], 1) > 0).sum())
 
     def means(self) -> dict[str, list[float | None]]:
         """For each foresight, by horizon; nothing where real returns never differed."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pacdream.game.game import Game
@@ -66,19 +67,22 @@ class JudgedEmulator:
     @torch.inference_mode()
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
-        frames = np.stack([self._frames(saved, actions) for saved, actions in _each(present, plans)])
+        assert present.frames is not None
+        now = present.frames.repeat_interleave(plans.shape[1], 0).cpu().numpy()
+        later = [self._frames(saved, actions) for saved, actions in _each(present, plans)]
+        frames = np.concatenate([now[:, None], np.stack(later)], 1)
         pairs = torch.from_numpy(frames).unfold(1, 2, 1).permute(0, 1, 4, 2, 3)[:, :, -self._tokenizer.num_frames :]
         parts = pairs.flatten(0, 1).to(plans.device).split(self._batch_size)
         codes = torch.cat([self._tokenizer.encode(part) for part in parts])
         grids = codes.view(*plans.shape, *codes.shape[1:])
         return judged(self._outcome, present, grids, plans, self._batch_size)
 
-    def _frames(self, saved: SavedState, actions: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        """Frames (T + 1, H, W), the first being the present one; the last one again after the end of the game."""
+    def _frames(self, saved: SavedState, actions: list[int]) -> NDArray[np.uint8]:
+        """Frames (T, H, W); the last one again after the end of the game."""
         self._env.restore(saved)
-        frames = [self._env.ale.getScreen()]
+        frames: list[NDArray[np.uint8]] = []
         for action in actions:
-            over = self._env.ale.game_over()
+            over = frames and self._env.ale.game_over()
             frames.append(frames[-1] if over else self._env.step(action)[0])
         return np.stack(frames)
 

@@ -98,7 +98,12 @@ class PlannerPolicy:
         if self._step == 0:
             self._codes[:] = codes[:, None]  # nothing was there before: the first grid stands for it
         self.present = Present(
-            RolloutState(codes, self._memory), self._codes, self._actions, self._games, self.last_actions.tolist()
+            RolloutState(codes, self._memory),
+            self._codes,
+            self._actions,
+            self._games,
+            self._last_frame,
+            self.last_actions.tolist(),
         )
         if self._step % self.replan_every == 0:
             self.plans, _ = self.search.plan(self._value, self.model.num_actions, self.plans, self._rngs)

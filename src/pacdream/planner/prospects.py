@@ -23,6 +23,8 @@ class Present:
     """(B, before) what was done in those."""
     games: Sequence[PaletteFrames] | None
     """The games themselves, which only an oracle looks into; none in a dream."""
+    frames: Tensor | None
+    """(B, H, W) uint8 as they were seen; none in a dream."""
     last_actions: Sequence[int]
     """What was done last in each game, which a sticky console repeats."""
 

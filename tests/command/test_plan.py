@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from pacdream.command.plan import plan
+from tests.runs import hydra_run, tiny_outcome, tiny_run
+
+TINY = [
+    "episodes=2", "max_steps=75", "moments=1", "plans=3", "resamples=20", "planner.search.num_futures=10",
+    "planner.search.horizon=4",
+]  # fmt: skip
+
+
+@pytest.fixture
+def run(episodes: Path, tokenizer_path: Path) -> Path:
+    return tiny_run(episodes, tokenizer_path)
+
+
+@pytest.fixture
+def outcome(episodes: Path, tokenizer_path: Path) -> Path:
+    return tiny_outcome(episodes, tokenizer_path)
+
+
+def planned(folder: Path, run: Path, outcome: Path, *overrides: str) -> dict:
+    with hydra_run("plan", folder, [f"run={run}", f"planner.outcome={outcome}", *TINY, *overrides]) as config:
+        plan(config)
+    return json.loads((folder / "plan.json").read_text())
+
+
+def test_planner_oracles_and_baselines_play_the_same_games_and_a_video_shows_the_first(
+    run: Path, outcome: Path, tmp_path: Path
+) -> None:
+    found = planned(tmp_path, run, outcome, "oracles=[emulator,judged_emulator]")
+    assert list(found["players"]) == ["planner", "emulator", "judged_emulator", "random", "held_random"]
+    for player in found["players"].values():
+        assert len(player["scores"]) == 2
+        assert player["low"] <= player["mean"] <= player["high"]
+    assert found["players"]["planner"]["frames_per_decision"] == pytest.approx(10 * 4 / 3, abs=0.1)
+    assert set(found["rank_correlation"]) == {"dream", "emulator", "judged_emulator", "counted_dream"}
+    assert len(found["rank_correlation"]["emulator"]) == 4
+    assert len(found["rank_correlation"]["dream"]) == 3  # the last step is judged by the grid after it
+    with av.open(str(tmp_path / "plan.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 74
+
+
+def test_the_same_seed_plays_the_same_games(run: Path, outcome: Path, tmp_path: Path) -> None:
+    few = ["oracles=[]", "moments=0", "planner=cem", "planner.search.iterations=1", "planner.search.elites=2"]
+    few = [*few, "~baselines.random", "~baselines.held_random"]
+    first, again, other = (
+        planned(tmp_path / name, run, outcome, *few, f"seed={seed}")["players"]["planner"]["scores"]
+        for name, seed in (("a", 0), ("b", 0), ("c", 5))
+    )
+    assert first == again
+    assert len(other) == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("oracles=[wizard]", r"oracles=\['wizard'\] are unknown: choose among emulator, judged_emulator"),
+        ("planner.search.horizon=0", "search.horizon=0 must be at least 1"),
+        ("planner.search.horizon=1", "horizon"),
+        ("planner.replan_every=9", "planner.replan_every=9 must lie between 1 and the horizon of a plan, 4"),
+        ("planner.outcome=nobody", "outcome=nobody is neither a checkpoint nor the name"),
+        ("planner.discount=2.0", "planner.discount=2.0 must lie in"),
+        ("run=nowhere", "run=nowhere is neither the folder of a finished run"),
+    ],
+)
+def test_mistakes_end_in_a_line(run: Path, outcome: Path, tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        planned(tmp_path, run, outcome, override)
+
+
+def test_an_outcome_network_of_another_tokenizer_is_refused(outcome: Path, tmp_path: Path) -> None:
+    with (
+        hydra_run("plan", tmp_path, [f"planner.outcome={outcome}", *TINY]) as config,
+        pytest.raises(ValueError, match="judges the codes of another tokenizer"),
+    ):
+        plan(config)  # with the run that comes with the package
