@@ -6,6 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from pacdream.benchmark.dreams import bench_dreams
 from pacdream.benchmark.encoding import bench_encoding
 from pacdream.benchmark.machine import matrix_gflops, prepare
 from pacdream.benchmark.precision import bench_attention, bench_networks
@@ -45,6 +46,7 @@ def main(config: DictConfig) -> None:
     results |= bench_networks(config, facts, device)
     results |= bench_attention(config, device)
     results |= bench_rollouts(config, facts, device)
+    results |= bench_dreams(config, facts, device)
     for name, value in results.items():
         log.info("%-44s %.4g", name, value)
     write_json(Path(config.paths.outputs) / "bench.json", {**provenance(), **results})

@@ -32,9 +32,7 @@ class Agent(nn.Module):
 def main() -> None:
     """Learn."""
     parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--run", default=None, help="folder of a run; the model that comes with the package if left out"
-    )
+    parser.add_argument("--run", default=None, help="folder of a run; else the bundled one")
     parser.add_argument("--steps", type=int, default=50_000)
     parser.add_argument("--envs", type=int, default=32)
     parser.add_argument("--rollout", type=int, default=64, help="steps of each dream between two updates")

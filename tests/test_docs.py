@@ -1,6 +1,7 @@
 """The documentation says nothing that is not so: links, paths, commands and code are tried."""
 
 import doctest
+import functools
 import importlib
 import re
 import sys
@@ -12,15 +13,18 @@ from pathlib import Path
 import pytest
 import torch
 
+import pacdream.command.dream
 import pacdream.world_model
+from pacdream.command.dream import open_dream
 from pacdream.command.train import train
 from pacdream.layers import LAYERS
 from pacdream.metric.figures import CURVES, HEADLINES
 from pacdream.rollout.imagine import imagine
 from tests.conftest import ROOT, compose_config
 from tests.docs import PAGES, README, anchors, blocks, commands, hydra_commands, inline, links, made_by
-from tests.runs import hydra_run, small_overrides, tiny_run
+from tests.runs import hydra_run, small_overrides, tiny_outcome, tiny_run
 
+OWN = ROOT / "docs" / "own_world_model.md"
 TRANSFORMER = "pacdream.world_model.transformer"
 DOCTESTED = sorted(path for path in (ROOT / "src").rglob("*.py") if ">>> " in path.read_text())
 HYDRA_COMMANDS = sorted({command for page in PAGES for command in hydra_commands(page)})
@@ -54,7 +58,7 @@ def test_every_page_is_linked_from_another() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
 def test_every_path_in_the_text_exists(page: Path) -> None:
-    new = {"src/pacdream/world_model/transformer.py", "conf/world_model/transformer.yaml"} if page == README else set()
+    new = {"src/pacdream/world_model/transformer.py", "conf/world_model/transformer.yaml"} if page == OWN else set()
     paths = {text for text in inline(page) if re.fullmatch(r"(src|conf|tests|docs|notebooks)/[\w./]*", text)}
     assert [path for path in sorted(paths - new) if not (ROOT / path).exists()] == []
 
@@ -75,8 +79,8 @@ def test_every_command_is_there(page: Path) -> None:
 
 @pytest.fixture(scope="module")
 def transformer_config(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The override that adds the settings of the README's own world model."""
-    (settings,) = blocks(README, "yaml")
+    """The override that adds the settings of the documentation's own world model."""
+    (settings,) = blocks(OWN, "yaml")
     folder = tmp_path_factory.mktemp("conf")
     (folder / "world_model").mkdir()
     (folder / "world_model" / "transformer.yaml").write_text(settings)
@@ -107,6 +111,16 @@ def test_the_example_in_python_runs() -> None:
     assert names["pictures"].shape == (8, 210, 160, 3)  # type: ignore[attr-defined]
 
 
+def test_the_example_of_acting_runs(episodes: Path, tokenizer_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a tiny model instead of the one that comes with the package."""
+    own = {"run": str(tiny_run(episodes, tokenizer_path)), "outcome": str(tiny_outcome(episodes, tokenizer_path))}
+    monkeypatch.setattr(pacdream.command.dream, "open_dream", functools.partial(open_dream, **own))
+    for page, number, shape in ((README, 1, (210, 160, 3)), (ROOT / "docs" / "acting.md", 0, (210, 160, 3))):
+        names: dict[str, object] = {}
+        exec(blocks(page, "python")[number], names)
+        assert names["observation"].shape == shape  # type: ignore[attr-defined]
+
+
 def test_every_logged_name_is_explained(episodes: Path, tokenizer_path: Path) -> None:
     header = (tiny_run(episodes, tokenizer_path) / "csv" / "metrics.csv").read_text().partition("\n")[0]
     logged = {name for name in header.split(",") if "/" in name}
@@ -116,13 +130,13 @@ def test_every_logged_name_is_explained(episodes: Path, tokenizer_path: Path) ->
     assert [name for name in sorted(logged) if not {name, name.partition("@")[0]} & explained] == []
 
 
-def test_the_readmes_world_model_trains(
+def test_the_documentations_world_model_trains(
     episodes: Path, tokenizer_path: Path, tmp_path: Path, transformer_config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = types.ModuleType(TRANSFORMER)
     monkeypatch.setitem(sys.modules, TRANSFORMER, module)
     monkeypatch.setattr(pacdream.world_model, "transformer", module, raising=False)
-    exec(blocks(README, "python")[1], vars(module))
+    exec(blocks(OWN, "python")[0], vars(module))
     chosen = ["experiment=gru_baseline", "world_model=transformer", transformer_config, "report=none"]
     small = small_overrides(compose_config("train", chosen), episodes, tokenizer_path, tmp_path)
     with hydra_run("train", tmp_path / "run", [*chosen, *small]) as config:

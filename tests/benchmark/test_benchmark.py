@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from pacdream.benchmark.dreams import bench_dreams
 from pacdream.benchmark.encoding import bench_encoding
 from pacdream.benchmark.precision import Block, TrainingStep, bench_attention, bench_networks
 from pacdream.benchmark.recording import bench_recording
@@ -20,7 +21,8 @@ def tiny(*overrides):
     small = {
         "rounds": 1, "record_steps": 40, "encode_frames": 16, "load_batches": 3, "naive_workers": 1,
         "warmup_steps": 1, "train_steps": 2, "precision_steps": 1, "few_steps": 100, "many_steps": 200,
-        "rollout_batches": [1], "data.batch_size": 2, "world_model.hidden_size": 8,
+        "rollout_batches": [1], "dream_rows": [1], "dream_seconds": 0.01, "outcome.width": 8,
+        "data.batch_size": 2, "world_model.hidden_size": 8,
         "attention": "{batch_size: 2, positions: 3, width: 8, heads: 2, seconds: 0}",
     }  # fmt: skip
     return compose_config("bench", ["trainer=cpu", *(f"{key}={value}" for key, value in small.items()), *overrides])
@@ -31,11 +33,12 @@ def test_every_benchmark_measures_something(tokenizer_path):
     results = bench_recording(config) | bench_encoding(config, CPU) | bench_loading(config, FACTS)
     results |= bench_training(config, FACTS, CPU) | bench_scale(config, FACTS, CPU)
     results |= bench_networks(config, FACTS, CPU) | bench_attention(config, CPU) | bench_rollouts(config, FACTS, CPU)
+    results |= bench_dreams(config, FACTS, CPU)
     growth = results.pop("scale/mb_grown_while_training_on_many")
     assert growth < 100
     assert all(value > 0 for value in results.values())
     assert {name.split("/")[0] for name in results} == {
-        "recording", "encoding", "loading", "training", "scale", "bf16", "attention", "rollouts",
+        "recording", "encoding", "loading", "training", "scale", "bf16", "attention", "rollouts", "dream",
     }  # fmt: skip
 
 

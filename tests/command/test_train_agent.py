@@ -12,7 +12,7 @@ from tests.runs import hydra_run, tiny_outcome, tiny_run
 TINY = [
     "games=1", "max_steps=10", "resamples=5", "dream.num_envs=2", "dream.horizon=6", "dream.context=4",
     "agent.n_steps=8", "agent.batch_size=8", "agent.n_epochs=1", "agent.features_dim=8", "agent.embedding_dim=4",
-    "save_every=16",
+    "save_every=16", "logger=csv",
 ]  # fmt: skip
 
 
@@ -34,7 +34,8 @@ def test_an_agent_learns_is_saved_and_plays_the_game(where: list[str], tmp_path:
     assert f"return in the {world}" in found
     assert set(found["players"]) == {"agent", "random"}
     assert (tmp_path / "agent.zip").is_file()
-    assert [int(row["step"]) for row in csv.DictReader((tmp_path / "curve.csv").open())] == [16, 32]
+    rows = csv.DictReader((tmp_path / "csv" / "metrics.csv").open())
+    assert [int(row["step"]) for row in rows if row["agent/return"]] == [16, 32]
 
 
 def test_it_goes_on_where_it_was_saved(where: list[str], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pacdream.core.limits import Natural, Positive, Seed
+from pacdream.core.limits import Natural, Positive, PositiveFloat, Seed
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class PlanSettings:
 class TrainAgentSettings:
     """See ``conf/train_agent.yaml``."""
 
+    name: str
     run: str | None
     resume: str | None
     world: str
@@ -88,3 +89,5 @@ class BenchSettings:
     many_steps: Positive
     start_steps: Positive
     rollout_batches: list[int]
+    dream_rows: list[int]
+    dream_seconds: PositiveFloat

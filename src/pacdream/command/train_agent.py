@@ -1,13 +1,15 @@
 """An agent learns in the dream, or in the game, and plays the real game at the end."""
 
-import csv
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import wandb
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3 import PPO
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def train_agent(config: DictConfig) -> None:
-    """Train for ``config.steps`` steps, save, and play the real game.
+    """Train for ``config.steps`` steps, save, and play the real game; Ctrl-C saves, too.
 
     Raises:
         ValueError: not a run of a world model, no outcome network for it, or a folder that holds no agent.
@@ -47,9 +49,13 @@ def train_agent(config: DictConfig) -> None:
     agent: PPO = build(config.agent, env=env, grid_shape=tokenizer.grid_shape, seed=config.seed, resume=saved)
     env.seed(config.seed)
     log.info("learning in the %s, %d rows side by side, from step %d", config.world, env.num_envs, agent.num_timesteps)
-    watch = _Watch(folder, config.steps, config.save_every)
-    agent.learn(config.steps - agent.num_timesteps, callback=watch, reset_num_timesteps=saved is None)
-    _save(agent, folder)
+    loggers = [build(logger) for logger in config.logger.values()]
+    watch = _Watch(folder, loggers, config.steps, config.save_every)
+    try:
+        agent.learn(config.steps - agent.num_timesteps, callback=watch, reset_num_timesteps=saved is None)
+    finally:
+        wandb.finish()
+        _save(agent, folder)
     seeds = [episode_seeds(config.seed, index) for index in range(config.games)]
     play = partial(play_games, partial(build, config.env), seeds=seeds, max_steps=config.max_steps)
     players = {
@@ -97,9 +103,10 @@ def _save(agent: PPO, folder: Path) -> None:
 class _Watch(BaseCallback):
     """Shows progress, writes curves, and saves the agent every so many steps."""
 
-    def __init__(self, folder: Path, steps: int, save_every: int) -> None:
+    def __init__(self, folder: Path, loggers: Sequence[Logger], steps: int, save_every: int) -> None:
         super().__init__()
-        self._folder, self._steps, self._save_every, self._next = folder, steps, save_every, save_every
+        self._folder, self._loggers = folder, loggers
+        self._steps, self._save_every, self._next = steps, save_every, save_every
         columns = (TextColumn("learning"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, return"),
                    TextColumn("{task.fields[points]:.0f}"), TimeRemainingColumn())  # fmt: skip
         self._progress = Progress(*columns)
@@ -121,13 +128,9 @@ class _Watch(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         self._progress.update(self._task, points=self.mean_return)
-        path = self._folder / "curve.csv"
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "return"])
-            writer.writerow([self.num_timesteps, self.mean_return])
+        for logger in self._loggers:
+            logger.log_metrics({"agent/return": self.mean_return}, self.num_timesteps)
+            logger.save()
         if self.num_timesteps >= self._next:
             _save(self.model, self._folder)  # type: ignore[arg-type]
             self._next += self._save_every
