@@ -1,8 +1,9 @@
 """What the settings at the top of each command's configuration must be; the others are for constructors that say it."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from pacdream.core.limits import Natural, Positive, PositiveFloat, Seed
+from pacdream.core.limits import Natural, Positive, PositiveFloat, Range, Seed, Share
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,23 @@ class TrainAgentSettings:
     max_steps: Positive
     resamples: Positive
     seed: Seed
+
+
+@dataclass(frozen=True)
+class PlaySettings:
+    """See ``conf/play.yaml``."""
+
+    run: str | None
+    outcome: str | None
+    host: str
+    port: Annotated[int, Range(1, 65535)]
+    fps: PositiveFloat
+    temperature: Annotated[float, Range(0)]
+    intro: Natural
+    left_at: Share
+    games: Positive
+    messages_per_second: Positive
+    silence: PositiveFloat
 
 
 @dataclass(frozen=True)

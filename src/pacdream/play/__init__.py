@@ -1,0 +1,1 @@
+"""The dream to play in a browser, beside the real game."""

@@ -1,0 +1,120 @@
+// The page: a socket brings pictures, keys go back.
+import { Held, listenToKeys, listenToPad } from "./keys.js";
+import { View } from "./view.js";
+import { readTick } from "./wire.js";
+
+const at = (id) => document.getElementById(id);
+const HEARTBEAT = 1000, RETRY = 1000; // milliseconds
+let socket, facts, dream, game, tick, number = 0, paused = false;
+const sentAt = new Map();
+
+const held = new Held((action) => input(action));
+listenToKeys(held, { Space: () => pause(!paused), Period: () => command("step", null), KeyR: () => command("swap", null), KeyN: newGame, KeyG: toggleGame });
+listenToPad(at("pad"), held);
+at("pause").onclick = () => pause(!paused);
+at("step").onclick = () => command("step", null);
+at("swap").onclick = () => command("swap", null);
+at("reset").onclick = () => command("reset", Number(at("seed").value) >>> 0);
+at("speed").onchange = () => command("speed", Number(at("speed").value));
+at("temperature").onchange = () => command("temperature", Number(at("temperature").value));
+for (const id of ["show-game", "show-wrong", "show-entropy"]) at(id).onchange = draw;
+at("dream").onpointermove = (event) => showCode(dream?.cellAt(event));
+at("dream").onpointerleave = () => showCode(null);
+addEventListener("blur", leave);
+document.addEventListener("visibilitychange", () => { if (document.hidden) leave(); });
+setInterval(() => input(held.action), HEARTBEAT);
+connect();
+
+function connect() {
+  const address = new URL("play", location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  address.search = location.search;
+  socket = new WebSocket(address);
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = ({ data }) => typeof data === "string" ? begin(JSON.parse(data)) : show(readTick(data, facts));
+  socket.onclose = ({ code, reason }) => {
+    const refused = code === 1008 || code === 1013;
+    say(refused ? reason : "the server is gone, trying again …");
+    if (!refused) setTimeout(connect, RETRY);
+  };
+}
+
+function begin(told) {
+  facts = told;
+  dream = new View(at("dream"), facts);
+  game = new View(at("game"), facts);
+  at("seed").value = facts.seed;
+  paused = false;
+  say("steer with the arrow keys");
+  at("dream").focus();
+}
+
+function show(next) {
+  tick = next;
+  paused = tick.paused;
+  const sent = sentAt.get(tick.acknowledged);
+  if (sent !== undefined) at("latency").textContent = `${(performance.now() - sent).toFixed(0)} ms`;
+  for (const known of sentAt.keys()) if (known <= tick.acknowledged) sentAt.delete(known);
+  draw();
+  document.body.dataset.step = tick.step;
+}
+
+function draw() {
+  at("twin").hidden = !at("show-game").checked;
+  if (!tick) return;
+  const isWrong = (cell) => tick.codes[cell] !== tick.realCodes[cell];
+  dream.draw(tick.dream);
+  if (at("show-entropy").checked) dream.shade((cell) => tick.entropy[cell] / 255);
+  if (at("show-wrong").checked) dream.outline(isWrong);
+  if (at("show-game").checked) game.draw(tick.game);
+  at("points").textContent = facts.judged ? `${tick.points.toFixed(0)} points expected` : "";
+  at("real-points").textContent = `${tick.realPoints} points${tick.over ? ", over" : ""}`;
+  at("left").textContent = tick.leftAfter ? `after ${tick.leftAfter} steps` : "not yet";
+  at("wrong").textContent = `${tick.codes.filter((_, cell) => isWrong(cell)).length} of ${tick.codes.length}`;
+  at("lost").textContent = facts.judged ? `${(100 * tick.lost).toFixed(0)} %` : "–";
+  at("action").textContent = facts.actions[tick.action];
+  at("time").textContent = `${tick.milliseconds.toFixed(0)} ms`;
+  at("pause").setAttribute("aria-pressed", paused);
+}
+
+function input(action) {
+  if (!facts || socket.readyState !== WebSocket.OPEN) return;
+  number += 1;
+  sentAt.set(number, performance.now());
+  socket.send(JSON.stringify({ input: number, action: facts.actions.includes(action) ? action : "NOOP" }));
+}
+
+function command(name, value) {
+  if (facts && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ command: name, value }));
+}
+
+function pause(wanted) {
+  paused = wanted;
+  at("pause").setAttribute("aria-pressed", paused);
+  command("pause", paused);
+}
+
+function leave() {
+  held.releaseAll();
+  pause(true);
+  say("paused: press space to go on");
+}
+
+function newGame() {
+  at("seed").value = Math.floor(Math.random() * 2 ** 31);
+  at("reset").click();
+}
+
+function toggleGame() {
+  at("show-game").checked = !at("show-game").checked;
+  draw();
+}
+
+function showCode(cell) {
+  const known = tick && cell !== null && cell !== undefined;
+  at("code").textContent = known ? `${tick.codes[cell]}, real ${tick.realCodes[cell]}` : "–";
+}
+
+function say(text) {
+  at("status").textContent = text;
+}

@@ -1,0 +1,202 @@
+import json
+import time
+
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("httpx")
+
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from pacdream.play.server import Limits, Server, hosts_of
+from pacdream.play.wire import HEADER
+from tests.play.test_session import LEFT, models, session  # noqa: F401 - a fixture
+
+HOST = "127.0.0.1:8017"
+HEADERS = {"host": HOST, "origin": f"http://{HOST}"}
+
+
+def served(models, token=None, **limits):  # noqa: F811
+    settings = {"fps": 50.0, "games": 2, "messages_per_second": 30, "silence": 5.0, **limits}
+    server = Server(lambda _: session(models, intro=10), Limits(**settings), hosts_of("127.0.0.1", 8017), token)
+    return server, TestClient(server.app(), base_url=f"http://{HOST}")
+
+
+def connect(client, **headers):
+    return client.websocket_connect("/play", headers={**HEADERS, **headers})
+
+
+def head(socket):
+    return HEADER.unpack_from(socket.receive_bytes())
+
+
+def wait_for(socket, wanted, ticks=200):
+    """The first of the next pictures' headers that is as wanted."""
+    for _ in range(ticks):
+        if wanted(found := head(socket)):
+            return found
+    raise AssertionError("that never came")
+
+
+def begin(socket):
+    facts = json.loads(socket.receive_text())
+    socket.receive_bytes()
+    return facts
+
+
+def drain(socket):
+    """Read pictures until the socket is closed."""
+    for _ in range(400):
+        socket.receive_bytes()
+
+
+def say(socket, **content):
+    socket.send_text(json.dumps(content))
+
+
+def test_a_tab_is_told_what_it_must_know_and_gets_pictures(models):  # noqa: F811
+    _, client = served(models)
+    with client, connect(client) as socket:
+        facts = begin(socket)
+        assert facts["grid"] == [7, 5]
+        assert facts["frame"] == [210, 160]
+        assert len(facts["palette"]) == 2 * 3 * 256
+        steps = [head(socket)[1] for _ in range(3)]
+        assert steps == sorted(steps)
+
+
+def test_what_is_held_is_done_and_acknowledged(models):  # noqa: F811
+    _, client = served(models)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, input=5, action="LEFT")
+        found = wait_for(socket, lambda h: h[2] == 5)
+        assert wait_for(socket, lambda h: h[4] == LEFT)[2] == 5
+        say(socket, input=6, action="NOOP")
+        assert wait_for(socket, lambda h: h[2] == 6 and h[4] == 0)
+        assert found
+
+
+def test_a_short_tap_is_not_missed(models):  # noqa: F811
+    _, client = served(models, fps=5.0)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, input=1, action="LEFT")
+        say(socket, input=2, action="NOOP")
+        assert wait_for(socket, lambda h: h[4] == LEFT, ticks=3)
+        assert head(socket)[4] == 0
+
+
+def test_pausing_stops_it_and_single_steps_go_on(models):  # noqa: F811
+    _, client = served(models)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="pause", value=True)
+        time.sleep(0.2)
+        say(socket, command="step")
+        first = wait_for(socket, lambda h: h[5])[1]
+        time.sleep(0.3)
+        say(socket, command="step")
+        assert head(socket)[1] == first + 1
+
+
+def test_a_new_game_and_a_dream_from_here_begin_at_step_0(models):  # noqa: F811
+    _, client = served(models)
+    with client, connect(client) as socket:
+        begin(socket)
+        wait_for(socket, lambda h: h[1] >= 3)
+        for command, value in (("reset", 7), ("swap", None), ("temperature", 0.5)):
+            say(socket, command=command, value=value)
+            wait_for(socket, lambda h: h[1] <= 1)
+            wait_for(socket, lambda h: h[1] >= 3)
+
+
+@pytest.mark.parametrize("message", ["garbage", '{"command": "speed", "value": 99}', '{"input": 1, "action": "JUMP"}'])
+def test_garbage_closes_the_socket_with_a_reason_and_frees_the_game(models, message):  # noqa: F811
+    server, client = served(models)
+    with client:
+        with connect(client) as socket:
+            begin(socket)
+            socket.send_text(message)
+            with pytest.raises(WebSocketDisconnect) as closed:
+                drain(socket)
+        deadline = time.monotonic() + 2
+        while server.games and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert server.games == 0
+    assert closed.value.code == 1008
+    assert closed.value.reason
+
+
+def test_two_tabs_have_games_of_their_own_and_a_third_is_told_to_wait(models):  # noqa: F811
+    server, client = served(models)
+    with client, connect(client) as one, connect(client) as two:
+        begin(one), begin(two)
+        say(one, input=1, action="LEFT")
+        assert wait_for(one, lambda h: h[4] == LEFT)
+        assert head(two)[4] == 0
+        assert server.games == 2
+        with connect(client) as three, pytest.raises(WebSocketDisconnect, match="") as closed:
+            three.receive_text()
+        assert closed.value.code == 1013
+        assert "2 games are being played already" in closed.value.reason
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [({"origin": "http://evil.example"}, "own page"), ({"host": "evil.example"}, "does not answer to that name")],
+)
+def test_other_sites_may_not_play(models, headers, reason):  # noqa: F811
+    _, client = served(models)
+    with client, connect(client, **headers) as socket, pytest.raises(WebSocketDisconnect) as closed:
+        socket.receive_text()
+    assert reason in closed.value.reason
+
+
+def test_with_a_token_only_who_has_it_is_served(models):  # noqa: F811
+    _, client = served(models, token="secret")
+    with client:
+        assert client.get("/").status_code == 403
+        assert client.get("/?token=wrong").status_code == 403
+        assert "<canvas" in client.get("/?token=secret").text
+
+
+def test_the_page_loads_nothing_from_elsewhere(models):  # noqa: F811
+    _, client = served(models)
+    with client:
+        page = client.get("/").text
+        names = ["play.js", "view.js", "keys.js", "wire.js", "style.css"]
+        parts = [client.get(f"/page/{name}") for name in names]
+    assert all(part.status_code == 200 for part in parts)
+    assert not any("http://" in text or "https://" in text for text in (page, *(part.text for part in parts)))
+
+
+def test_the_page_reads_the_header_that_the_server_writes():
+    from pathlib import Path
+
+    from pacdream.play import wire
+
+    script = (Path(wire.__file__).parent / "page" / "wire.js").read_text()
+    assert f"HEADER_BYTES = {HEADER.size};" in script
+    assert hex(int.from_bytes(wire.MAGIC, "big")) in script
+
+
+def test_a_tab_that_says_nothing_is_taken_for_closed(models):  # noqa: F811
+    server, client = served(models, silence=0.3)
+    with client, connect(client) as socket:
+        begin(socket)
+        deadline = time.monotonic() + 3
+        while server.games and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert server.games == 0
+
+
+def test_a_flood_of_messages_is_cut(models):  # noqa: F811
+    _, client = served(models, messages_per_second=5)
+    with client, connect(client) as socket:
+        begin(socket)
+        for number in range(40):
+            say(socket, input=number, action="NOOP")
+        with pytest.raises((WebSocketDisconnect, RuntimeError)):
+            drain(socket)
