@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -13,8 +14,10 @@ from pacdream.command.run import open_run
 from pacdream.command.schemas import PlaySettings
 from pacdream.core.check_settings import check_settings
 from pacdream.core.instantiate import build
+from pacdream.game.palette import ntsc_palette
 from pacdream.play.server import Limits, Server, hosts_of, is_loopback
 from pacdream.play.session import Models, Session
+from pacdream.play.terminal import play_in_terminal
 from pacdream.play.wire import LONGEST
 from pacdream.rollout.sampler import Categorical, Greedy
 
@@ -29,6 +32,9 @@ def play(config: DictConfig) -> None:
     """
     check_settings(config, PlaySettings)
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # the other one talks to the browser
+    if config.tty:
+        play_in_terminal(make_session(config)(secrets.randbelow(2**31)), ntsc_palette(), config.fps)
+        return
     server, token = make_server(config)
     shown = f"http://{config.host}:{config.port}/" + (f"?token={token}" if token else "")
     log.info("play at %s (Ctrl-C ends it)", shown)
@@ -49,12 +55,18 @@ def play(config: DictConfig) -> None:
 
 def make_server(config: DictConfig) -> tuple[Server, str | None]:
     """The server, and the token that its address needs if other machines can reach it."""
-    run = open_run(config.run)
-    models = Models(run.model(), run.tokenizer(), outcome_of(run, config.outcome) if config.outcome else None)
-    sampler = Categorical(config.temperature, None, 0) if config.temperature else Greedy()
-    make_session = partial(
-        Session, models, partial(build, config.env), sampler, intro=config.intro, left_at=config.left_at
-    )
     limits = Limits(config.fps, config.games, config.messages_per_second, config.silence)
     token = None if is_loopback(config.host) else secrets.token_urlsafe(16)
-    return Server(lambda seed: make_session(seed=seed), limits, hosts_of(config.host, config.port), token), token
+    return Server(make_session(config), limits, hosts_of(config.host, config.port), token), token
+
+
+def make_session(config: DictConfig) -> Callable[[int], Session]:
+    """What begins a game with a seed; the models are shared by all games."""
+    run = open_run(config.run)
+    models = Models(run.model(), run.tokenizer(), outcome_of(run, config.outcome) if config.outcome else None)
+
+    def begin(seed: int) -> Session:
+        sampler = Categorical(config.temperature, None, 0) if config.temperature else Greedy()
+        return Session(models, partial(build, config.env), sampler, seed, config.intro, config.left_at)
+
+    return begin

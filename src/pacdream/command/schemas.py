@@ -80,6 +80,7 @@ class PlaySettings:
 
     run: str | None
     outcome: str | None
+    tty: bool
     host: str
     port: Annotated[int, Range(1, 65535)]
     fps: PositiveFloat

@@ -86,13 +86,16 @@ class Session:
                 f"the world model knows {models.model.num_actions} actions, this game has {len(self.action_names)}"
             )
         self._intro, self._left_at = intro, left_at
+        self._step = self._left_after = 0
+        self._points = self._lost = self._points_before = 0.0
         self.reset(seed)
 
     def reset(self, seed: int) -> Picture:
         """Begin another game, and a dream of it."""
         self.seed = seed
         frame, _ = self._game.reset(seed=seed)
-        self._frames, self._actions, self.over = [frame], [], False
+        self._frames, self.over = [frame], False
+        self._actions: list[int] = []
         self.real_points = 0.0
         for _ in range(max(self._intro, _CONTEXT)):
             self._play(0)

@@ -60,7 +60,14 @@ class Command:
     value: Any
 
 
-COMMANDS = {"pause": bool, "step": type(None), "reset": int, "swap": type(None), "speed": float, "temperature": float}
+COMMANDS: dict[str, type] = {
+    "pause": bool,
+    "step": type(None),
+    "reset": int,
+    "swap": type(None),
+    "speed": float,
+    "temperature": float,
+}
 """And the type of the value of each."""
 
 
