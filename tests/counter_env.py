@@ -25,11 +25,12 @@ class CounterEnv(gym.Env[Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
-        self.count, self.last = 0, -1
+        self.count, self.last, self.over = 0, -1, False
         return self._frame(), self._info()
 
     def step(self, action: int):
         self.count, self.last = self.count + 1, action
+        self.over = self.count >= self.length
         return self._frame(), float(self.count), self.count >= self.length, False, self._info()
 
     def _frame(self) -> np.ndarray:

@@ -43,6 +43,12 @@ def test_it_goes_on_where_it_was_saved(where: list[str], tmp_path: Path) -> None
     assert learnt(tmp_path / "second", where, "steps=48", f"resume={tmp_path / 'first'}")["steps"] == 48
 
 
+def test_an_agent_does_not_go_on_in_another_world(where: list[str], tmp_path: Path) -> None:
+    learnt(tmp_path / "first", where, "steps=16", "world=game")
+    with pytest.raises(ValueError, match=r"has learnt elsewhere \(world: 'game' -> 'dream'\)|has learnt elsewhere"):
+        learnt(tmp_path / "second", where, "steps=32", f"resume={tmp_path / 'first'}")
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -50,6 +56,8 @@ def test_it_goes_on_where_it_was_saved(where: list[str], tmp_path: Path) -> None
         ("resume=nowhere", "resume=nowhere holds no agent"),
         ("dream.ends=never", "ends='never' is unknown"),
         ("steps=0", "steps=0 must be at least 1"),
+        ("dream.num_envs=0", "num_envs=0 must be at least 1"),
+        ("dream.horizon=abc", "horizon='abc' must be"),
     ],
 )
 def test_mistakes_end_in_a_line(where: list[str], tmp_path: Path, override: str, message: str) -> None:

@@ -90,6 +90,8 @@ def test_rows_of_the_vector_are_single_environments(latents, gru):
                 ended += 1
                 assert (info["final_obs"][i] == seen).all()
                 assert info["_final_obs"][i]
+                assert info["_final_info"][i]
+                assert info["lost"][i] == 0  # of the dream that has just begun
                 seen, _ = env.reset()
             assert (observations[i] == seen).all()
     assert ended > rows

@@ -62,3 +62,5 @@ def test_targets_are_what_a_plain_loop_finds(latents):
                 ahead = lives[t : t + k + 1]
                 lost = any(b < a for a, b in itertools.pairwise(ahead))
                 assert bool(targets.lost[first + t, k - 1]) == lost
+            ended = cache.terminated[first:end][t : t + 4].any()
+            assert bool(targets.over[first + t]) == bool(ended)

@@ -3,6 +3,8 @@ import torch
 from omegaconf import OmegaConf
 
 from pacdream.core.checkpoints import build_model
+from pacdream.data.origin import Origin
+from pacdream.outcome import dreams
 from pacdream.outcome.dreams import Dreams
 from pacdream.outcome.outcome_data_module import OutcomeDataModule
 from pacdream.rollout.sampler import Greedy
@@ -24,9 +26,12 @@ def make_data(latents):
     return make
 
 
-def dreams_of(model, **changes):
+def dreams_of(model, origin=None, **changes):
+    model.recipe = getattr(model, "recipe", {})
     settings = {"count": 6, "val_count": 3, "horizon": 5, "context": 4, "batch_size": 4, **changes}
-    return Dreams(model, Greedy(), **settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dreams, "load_world_model", lambda _: (model, origin or Origin({}, None, ())))
+        return Dreams("a model", Greedy(), **settings)
 
 
 def ready(data):
@@ -38,7 +43,7 @@ def ready(data):
 def test_a_window_holds_the_grids_around_its_step_and_what_the_step_earned(make_data):
     data = ready(make_data(before=2, after=1))
     steps = data.train_steps[:20]
-    batch = data.batch(steps, data.shift)
+    batch = data.batch(steps, torch.ones(len(steps)))
     for row, step in enumerate(steps.tolist()):
         assert torch.equal(batch.codes[row], data.cache.codes[step - 2 : step + 3].long())
         assert batch.actions[row] == data.cache.actions[step]
@@ -56,25 +61,30 @@ def test_no_window_crosses_the_end_of_an_episode(make_data):
     assert not set(episode[data.train_steps].tolist()) & held_out
 
 
-def test_rare_outcomes_are_drawn_more_often_and_the_shift_says_by_how_much(make_data):
+def test_rare_outcomes_are_drawn_more_often_and_weigh_as_much_less(make_data):
     data = ready(make_data(oversampling=1.0))
     steps = data._steps(data.split.train)
-    natural, drawn = (data.targets.at(s).points != 0 for s in (steps, data.train_steps))
-    assert drawn.float().mean() > 2 * natural.float().mean()
-    zero = int((data.values == 0).nonzero())
-    expected = ((~drawn).float().mean() / (~natural).float().mean()).log()
-    assert float(data.shift[zero]) == pytest.approx(float(expected), abs=0.15)
+    earned = data.targets.points != 0
+    natural, drawn = earned[steps].double().mean(), earned[data.train_steps].double()
+    assert drawn.mean() > 2 * natural
+    weighted = (data.weights * drawn).sum() / data.weights.sum()
+    assert float(weighted) == pytest.approx(float(natural), rel=0.3)
 
 
-def test_without_oversampling_nothing_is_shifted(make_data):
+def test_without_oversampling_all_weigh_the_same(make_data):
     data = ready(make_data(oversampling=0.0))
-    assert torch.allclose(data.shift, torch.zeros_like(data.shift), atol=1e-5)
+    assert torch.allclose(data.weights, torch.ones_like(data.weights))
+
+
+def test_fewer_steps_may_be_used(make_data):
+    data = ready(make_data(limit=7))
+    assert len(data.train_steps) == 7
 
 
 def test_dreams_carry_what_the_same_actions_really_earned(make_data):
     data = ready(make_data(dreams_of(ScriptedWorldModel(stand_still))))
     assert len(data.val_steps[1]) == 3 * (5 - 1)  # the last imagined step is not judged: nothing comes after it
-    batch = data.batch(data.val_steps[1], torch.zeros_like(data.shift))
+    batch = data.batch(data.val_steps[1], torch.ones(len(data.val_steps[1])))
     assert batch.imagined
     assert torch.equal(batch.codes[:, 0], batch.codes[:, 2])  # it dreams that nothing ever moves
     first = data.val_steps[1][0]
@@ -90,8 +100,17 @@ def test_the_same_seed_draws_the_same_steps_and_another_does_not(make_data):
 
 def test_a_world_model_of_another_tokenizer_cannot_dream_here(make_data, gru):
     foreign = build_model(OmegaConf.create(TINY_GRU), {"grid_shape": [3, 3], "codebook_size": 16, "num_actions": 9})
-    with pytest.raises(ValueError, match=r"grid of \(3, 3\), the tokenizer one of \(7, 5\)"):
+    with pytest.raises(ValueError, match=r"grid of \(3, 3\) with 16 codes, the tokenizer one of \(7, 5\)"):
         ready(make_data(dreams_of(foreign)))
+
+
+def test_a_world_model_that_knows_the_held_out_episodes_may_not_dream_them(make_data, latents, gru):
+    seen = Origin({}, latents.origin.val, ())
+    with pytest.raises(ValueError, match="was trained on 1 of the episodes that are held out here"):
+        ready(make_data(dreams_of(gru, seen)))
+    behind_another = Origin({"tokenizer": "f" * 64}, None, ())
+    with pytest.raises(ValueError, match="trained behind another tokenizer"):
+        ready(make_data(dreams_of(gru, behind_another)))
 
 
 def test_dreams_longer_than_every_episode_are_refused(make_data, gru):
@@ -102,3 +121,8 @@ def test_dreams_longer_than_every_episode_are_refused(make_data, gru):
 def test_oversampling_outside_its_range_is_refused(make_data):
     with pytest.raises(ValueError, match=r"data.oversampling=1.5 must lie in \[0, 1\]"):
         make_data(oversampling=1.5)
+
+
+def test_rare_windows_are_for_world_models(make_data):
+    with pytest.raises(ValueError, match=r"data\.rare is for world models"):
+        make_data(rare={"share": 0.2, "points": 10.0, "steps": 2})

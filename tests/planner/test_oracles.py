@@ -14,9 +14,9 @@ INTRO = 70
 RIGHT, LEFT = 2, 3
 
 
-def make_env():
+def make_env(sticky=0.0):
     config = compose_config("collect", []).env
-    config.late_share, config.repeat_action_probability = 0.0, 0.0
+    config.late_share, config.repeat_action_probability = 0.0, sticky
     return build(config)
 
 
@@ -38,7 +38,7 @@ def standing(game, codes=None, frame=None):
 def test_the_emulator_foretells_what_the_game_then_does_and_leaves_it_as_it_was(game):
     plans = torch.tensor([[[LEFT] * 12, [RIGHT] * 12]])
     before = game.ale.getRAM().copy()
-    foretold = EmulatorForesight(make_env).foretell(standing(game), plans)
+    foretold = EmulatorForesight(make_env, seed=0).foretell(standing(game), plans)
     assert (game.ale.getRAM() == before).all()
     earned = [float(game.step(LEFT)[1]) for _ in range(12)]
     assert foretold.points[0].tolist() == earned
@@ -48,7 +48,7 @@ def test_the_emulator_foretells_what_the_game_then_does_and_leaves_it_as_it_was(
 
 def test_after_a_death_nothing_counts(game):
     """Whoever stands still is caught sooner or later."""
-    foretold = EmulatorForesight(make_env).foretell(standing(game), torch.zeros(1, 1, 400, dtype=torch.int64))
+    foretold = EmulatorForesight(make_env, seed=0).foretell(standing(game), torch.zeros(1, 1, 400, dtype=torch.int64))
     assert foretold.dies.sum() == 1
     died = int(foretold.dies[0].argmax())
     assert not foretold.points[0, died + 1 :].any()
@@ -58,7 +58,7 @@ def test_the_judged_emulator_reads_the_frames_that_the_game_then_shows(game, lat
     outcome = untrained_outcome(latents)
     plan = [RIGHT] * 5
     frame = game.ale.getScreen()
-    oracle = JudgedEmulator(make_env, latents.tokenizer, outcome, batch_size=4)
+    oracle = JudgedEmulator(make_env, 0, latents.tokenizer, outcome, batch_size=4)
     frames = [frame, *(game.step(action)[0] for action in plan)]
     game.reset(seed=0)
     for _ in range(INTRO):
@@ -69,6 +69,14 @@ def test_the_judged_emulator_reads_the_frames_that_the_game_then_shows(game, lat
     foretold = oracle.foretell(standing(game, now, torch.from_numpy(frame)[None]), torch.tensor([[plan]]))
     judged = outcome.judge(torch.cat([now, codes])[None], torch.tensor([plan]))
     assert torch.allclose(foretold.points, judged.expected, atol=1e-4)
+
+
+def test_two_emulators_draw_sticky_frames_of_their_own(game):
+    plans = torch.randint(9, (1, 12, 15))
+    made = [EmulatorForesight(lambda: make_env(sticky=0.25), seed) for seed in (0, 1, 0)]
+    one, other, same = (foresight.foretell(standing(game), plans).points for foresight in made)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
 
 
 class Told:
@@ -100,7 +108,7 @@ def test_a_return_counts_what_is_earned_while_alive():
 
 def test_an_oracle_needs_a_game():
     with pytest.raises(ValueError, match="there is none in a dream"):
-        EmulatorForesight(make_env).foretell(
+        EmulatorForesight(make_env, seed=0).foretell(
             Present(RolloutState(torch.zeros(1), ()), torch.zeros(1), torch.zeros(1), None, None, [0]),
             torch.zeros(1, 1, 1),
         )

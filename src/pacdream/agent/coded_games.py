@@ -59,7 +59,8 @@ class CodedGames(VectorEnv[NDArray[Any], NDArray[np.int64], NDArray[Any]]):
         told: dict[str, Any] = {}
         if (ended := over | cut | died).any():
             told = {"final_obs": observations.copy(), "_final_obs": ended}
-            for row in np.flatnonzero(over | cut).tolist():
+        if (begun := np.flatnonzero(over | cut)).size:
+            for row in begun.tolist():
                 self._frames[row] = self._past[row] = self._begin(row, None)
             observations = self._codes()
         return observations, rewards, over | died, cut, told
@@ -73,4 +74,5 @@ class CodedGames(VectorEnv[NDArray[Any], NDArray[np.int64], NDArray[Any]]):
     def _codes(self) -> NDArray[Any]:
         """Flat codes (B, h*w) of the present frames."""
         pairs = np.stack([self._past, self._frames], 1)[:, -self._tokenizer.num_frames :]
-        return self._tokenizer.encode(torch.from_numpy(pairs)).flatten(1).numpy().copy()
+        device = self._tokenizer.palette_indices.device
+        return self._tokenizer.encode(torch.from_numpy(pairs).to(device)).flatten(1).cpu().numpy().copy()

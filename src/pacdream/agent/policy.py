@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
-from torch import Tensor
 
 from pacdream.game.palette_frames import PaletteFrames
 from pacdream.policy.base import Actions
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.reader import FrameReader
 
 
 class AgentPolicy:
@@ -37,18 +37,13 @@ class AgentPolicy:
         if len(action_names) != known:
             raise ValueError(f"the agent knows {known} actions, this game has {len(action_names)}")
         self._rngs = list(rngs)
-        self._last: Tensor | None = None
+        self._reader = FrameReader(self._tokenizer)
 
     @torch.inference_mode()
     def act(self, observation: Any) -> Actions:
         """Draw the action of each row on seeing frames (B, H, W), from the row's own generator."""
-        codes = self._codes(torch.as_tensor(observation))
+        codes = self._reader.read(torch.as_tensor(observation))
         seen = self._agent.policy.obs_to_tensor(codes.flatten(1).cpu().numpy())[0]
         chances = self._agent.policy.get_distribution(seen).distribution.probs.cpu().numpy()  # type: ignore[operator]
         drawn = np.array([rng.random() for rng in self._rngs])[:, None]
         return np.minimum((chances.cumsum(1) < drawn).sum(1), chances.shape[1] - 1)
-
-    def _codes(self, frames: Tensor) -> Tensor:
-        """Codes (B, h, w) of frames (B, H, W), with the ones before if the tokenizer reads pairs."""
-        past, self._last = (frames if self._last is None else self._last), frames
-        return self._tokenizer.encode(torch.stack([past, frames][-self._tokenizer.num_frames :], 1))

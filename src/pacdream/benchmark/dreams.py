@@ -17,7 +17,7 @@ from pacdream.dream.vector_env import DreamVectorEnv
 from pacdream.dream.view import View
 from pacdream.evaluation.cost import frames_per_second
 from pacdream.game.palette import ntsc_palette
-from pacdream.rollout.sampler import Greedy
+from pacdream.rollout.sampler import Categorical
 
 _CONTEXT = 8
 _GAMES = 16
@@ -40,7 +40,7 @@ def bench_dreams(config: DictConfig, facts: dict[str, Any], device: torch.device
             torch.arange(64 - _CONTEXT),
             _CONTEXT,
         )
-        dream = Dream(model, outcome, starts, Greedy(), rows, horizon=10_000, ends="game")
+        dream = Dream(model, outcome, starts, Categorical(1.0, None, 0), rows, horizon=200, ends="life")
         env = DreamVectorEnv(dream, view)
         speed = max(_steps_per_second(env, config.dream_seconds) for _ in range(config.rounds)) * rows
         results[f"dream/frames_per_second@{rows}"] = speed

@@ -60,7 +60,9 @@ def _compared(paths: list[str]) -> list[Path]:
 def _report(config: DictConfig, run: Run) -> Callable[..., object]:
     """What measures a network of the run's kind, as configured here."""
     if run.bare and run.kind != "world_model":
-        raise ValueError(f"run={run.checkpoint} is a tokenizer outside the folder of its run: give that folder")
+        raise ValueError(
+            f"run={run.checkpoint} is of the kind {run.kind!r} and outside the folder of its run: give that folder"
+        )
     settings = config.report[run.kind]
     if config.horizon is not None and "horizon" in settings:
         settings.horizon = config.horizon

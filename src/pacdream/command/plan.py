@@ -55,24 +55,22 @@ def plan(config: DictConfig) -> None:
     seeds = [episode_seeds(config.seed, index) for index in range(config.episodes)]
     play = partial(play_games, make_env, seeds=seeds, max_steps=config.max_steps)
     record = _Record(planner, _correlation(config, planner, oracles, make_env), config)
-    log.info("planning in %d games side by side", config.episodes)
+    log.info("%d games side by side", config.episodes)
     told = partial(scores_of, resamples=config.resamples, seed=config.seed)
-    rows = {"planner": told(play(policy=planner, watch=record.watch), steps_foretold=planner.steps_foretold)}
-    for name in config.oracles:
-        log.info("the same search with %s instead of the dream", name)
-        oracle = _with(planner, oracles[name], name)
-        rows[name] = told(play(policy=oracle), steps_foretold=oracle.steps_foretold)
-    for name, settings in config.baselines.items():
-        rows[str(name)] = told(play(policy=build(settings)))
-    found = {
-        "players": rows,
-        "rank_correlation": record.correlation.means() if record.correlation else {},
-        "about": {
-            "world_model": weights_sha256(planner.model),
-            "settings": OmegaConf.to_container(config, resolve=True),
-        },
+    about = {
+        "world_model": weights_sha256(planner.model),
+        "outcome": weights_sha256(planner.outcome),
+        "settings": OmegaConf.to_container(config, resolve=True),
     }
-    write_json(folder / "plan.json", found)
+    found: dict[str, Any] = {"about": about, "players": {}, "rank_correlation": {}}
+    players = {"planner": planner, **{name: _with(planner, oracles[name], name) for name in config.oracles}}
+    players |= {str(name): build(settings) for name, settings in config.baselines.items()}
+    for name, player in players.items():
+        log.info("%s plays", name)
+        played = play(policy=player, watch=record.watch if player is planner else None)
+        found["players"][name] = told(played, steps_foretold=getattr(player, "steps_foretold", 0))
+        found["rank_correlation"] = record.correlation.means() if record.correlation else {}
+        write_json(folder / "plan.json", found)  # what has been played is kept whatever happens to the rest
     _print(found)
     write_video(folder / "plan.mp4", record.film(make_env), config.fps)
     log.info("scores, correlations and a video: %s", folder)
@@ -82,16 +80,15 @@ def _oracles(planner: PlannerPolicy, make_env: Callable[[], PaletteFrames]) -> d
     dream = planner.foresight
     assert isinstance(dream, Imagination)
     return {
-        "emulator": EmulatorForesight(make_env),
-        "judged_emulator": JudgedEmulator(make_env, planner.tokenizer, dream.outcome, dream.batch_size),
+        "emulator": EmulatorForesight(make_env, seed=1),
+        "judged_emulator": JudgedEmulator(make_env, 2, planner.tokenizer, dream.outcome, dream.batch_size),
     }
 
 
 def _with(planner: PlannerPolicy, foresight: Foresight, name: str) -> PlannerPolicy:
     """The same search, asked of another foresight."""
-    assert isinstance(planner.foresight, Imagination)
     return PlannerPolicy(
-        planner.tokenizer, planner.model, foresight, planner.foresight.outcome, planner.objective, planner.search,
+        planner.tokenizer, planner.model, foresight, planner.outcome, planner.objective, planner.search,
         planner.replan_every, name,
     )  # fmt: skip
 
@@ -107,7 +104,7 @@ def _correlation(
     asked: dict[str, Foresight] = {"dream": dream, **oracles}
     if game.dot_size is not None:
         asked["counted_dream"] = CountedDream(dream, planner.tokenizer, game)
-    real = EmulatorForesight(make_env)
+    real = EmulatorForesight(make_env, seed=0)
     return RankCorrelation(real, asked, config.plans, planner.search.horizon, HOLD, config.seed)
 
 
@@ -122,14 +119,17 @@ class _Record:
         self._dreamt: list[Tensor] = []
         self._actions: list[int] = []
 
-    def watch(self, step: int, frames: NDArray[np.uint8]) -> None:
+    def watch(self, step: int, frames: NDArray[np.uint8], playing: NDArray[np.bool_]) -> None:
         """See ``games.Watch``."""
         present = self.planner.present
         if self.correlation and step % self._every == 0 and self._left > 0:
-            self._left -= self.correlation.compare(present, self.planner.model.num_actions)
+            there = present.pick(np.flatnonzero(playing).tolist())
+            self._left -= self.correlation.compare(there, self.planner.model.num_actions)
+        if not playing[0]:
+            return
         if step % self.planner.replan_every == 0:
             self._dreamt += self.planner.followed(0)
-        self._frames.append(frames[0])
+        self._frames.append(frames[0].copy())  # a view would keep the frames of all games
         self._real.append(present.state.codes[0])
         self._actions.append(int(self.planner.last_actions[0]))
 

@@ -1,5 +1,7 @@
 """A planner from its settings: the run whose world model it dreams with, and the network that judges its dreams."""
 
+import torch
+
 from pacdream.command.run import Run, open_run
 from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.limits import Positive
@@ -35,10 +37,11 @@ def planner_policy(
         ValueError: not a run of a world model, or an outcome network of another tokenizer.
     """
     opened = open_run(run)
-    model, network = opened.model(), outcome_of(opened, outcome)
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    tokenizer, network = opened.tokenizer().to(device), outcome_of(opened, outcome).to(device)
+    model, objective = opened.model(device), Objective(discount, death_cost)
     imagination = Imagination(model, network, batch_size)
-    objective = Objective(discount, death_cost)
-    return PlannerPolicy(opened.tokenizer(), model, imagination, network, objective, search, replan_every)
+    return PlannerPolicy(tokenizer, model, imagination, network, objective, search, replan_every)
 
 
 def outcome_of(run: Run, outcome: str) -> OutcomeNetwork:

@@ -17,7 +17,7 @@ from pacdream.command.provenance import read_provenance
 from pacdream.command.run_data import open_data
 from pacdream.command.run_settings import is_run, run_settings
 from pacdream.core.checkpoint_io import read_checkpoint
-from pacdream.core.checkpoints import load_model, read_about
+from pacdream.core.checkpoints import load_model, read_about, weights_sha256
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.origin import Origin
@@ -74,8 +74,18 @@ class Run:
         return load_model(self.checkpoint, WorldModel, device)  # type: ignore[type-abstract]
 
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer it lives behind, frozen."""
+        """The tokenizer it lives behind, frozen.
+
+        Raises:
+            ValueError: it is not there any more, or it is another one now.
+        """
         tokenizer: Tokenizer = build(self.config.tokenizer)
+        here = weights_sha256(tokenizer)
+        if (known := self.origin.identities.get("tokenizer", here)) != here:
+            raise ValueError(
+                f"{self.checkpoint} was trained behind another tokenizer ({known[:12]}…) than {here[:12]}…, which "
+                f"tokenizer.checkpoint={self.config.tokenizer.get('checkpoint')} is now: its codes mean something else"
+            )
         return tokenizer
 
     def data(self, episodes: str | None = None) -> Any:

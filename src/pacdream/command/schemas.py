@@ -75,6 +75,19 @@ class TrainAgentSettings:
 
 
 @dataclass(frozen=True)
+class DreamSettings:
+    """See ``dream`` in ``conf/train_agent.yaml``."""
+
+    outcome: str
+    num_envs: Positive
+    horizon: Positive
+    ends: str
+    context: Positive
+    temperature: Annotated[float, Range(0)]
+    episodes: str | None
+
+
+@dataclass(frozen=True)
 class PlaySettings:
     """See ``conf/play.yaml``."""
 

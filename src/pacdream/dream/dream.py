@@ -17,7 +17,7 @@ from pacdream.rollout.step import RolloutState, condition, predict
 from pacdream.world_model.base import WorldModel
 
 Ends = Literal["life", "game"]
-"""What ends a dream: the loss of a life, or that of the game."""
+"""What ends a dream: the loss of a life, or that of the last one."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,12 @@ class Dream:
             self._generators[row] = torch.Generator().manual_seed(int(rng.integers(2**63)))
         index = torch.tensor(list(rows), device=self._device)
         _put(self._state, index, condition(self.model, contexts, actions))
-        # Nothing is judged before enough grids are imagined, so what stands before them does not matter.
-        self._codes[index] = contexts[:, -1:]
+        grids = self.outcome.grids
+        self._codes[index] = contexts[:, -1:]  # where the context is shorter than what is judged
+        known = min(grids, contexts.shape[1])
+        self._codes[index, grids - known :] = contexts[:, contexts.shape[1] - known :]
         self._actions[index] = 0
+        self._actions[index, grids - known :] = actions[:, actions.shape[1] - known + 1 :]
         self.age[list(rows)] = 0
 
     @torch.inference_mode()

@@ -28,8 +28,7 @@ class DreamEnv(gym.Env[NDArray[Any], np.int64]):
         Raises:
             ValueError: an unknown render mode.
         """
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode={render_mode!r} is unknown: choose rgb_array or none")
+        check_render_mode(render_mode)
         self.dream, self.view, self.render_mode = dream, view, render_mode
         self.observation_space, self.action_space = view.space(), gym.spaces.Discrete(dream.model.num_actions)
 
@@ -55,3 +54,13 @@ class DreamEnv(gym.Env[NDArray[Any], np.int64]):
     def render(self) -> NDArray[np.uint8] | None:
         """RGB (H, W, 3) of the present grid."""
         return self.view.pictures(self.dream.codes)[0] if self.render_mode else None
+
+
+def check_render_mode(render_mode: str | None) -> None:
+    """Refuse all but pictures.
+
+    Raises:
+        ValueError: an unknown render mode.
+    """
+    if render_mode not in (None, *DreamEnv.metadata["render_modes"]):
+        raise ValueError(f"render_mode={render_mode!r} is unknown: choose rgb_array or none")

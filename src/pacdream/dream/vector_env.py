@@ -10,6 +10,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from pacdream.dream.dream import Dream
+from pacdream.dream.env import check_render_mode
 from pacdream.dream.view import View
 
 Mask = NDArray[np.bool_]
@@ -26,7 +27,12 @@ class DreamVectorEnv(VectorEnv[NDArray[Any], NDArray[np.int64], NDArray[Any]]):
     }  # fmt: skip
 
     def __init__(self, dream: Dream, view: View, render_mode: str | None = None) -> None:
-        """Each row of ``dream`` is an environment."""
+        """Each row of ``dream`` is an environment.
+
+        Raises:
+            ValueError: an unknown render mode.
+        """
+        check_render_mode(render_mode)
         self.dream, self.view, self.render_mode = dream, view, render_mode
         self.num_envs = len(dream.age)
         self.single_observation_space = view.space()
@@ -75,6 +81,7 @@ class DreamVectorEnv(VectorEnv[NDArray[Any], NDArray[np.int64], NDArray[Any]]):
         info: dict[str, Any] = {"lost": step.lost}
         if ended.any():
             info |= {"final_obs": observations.copy(), "_final_obs": ended}
+            info |= {"final_info": {"lost": step.lost}, "_final_info": ended, "lost": np.where(ended, 0.0, step.lost)}
             self._begin(ended)
             observations[ended] = self.view.observe(self.dream.codes[ended.nonzero()[0]])
         return observations, step.rewards, step.terminated, step.truncated, info

@@ -42,4 +42,5 @@ class View:
     @torch.inference_mode()
     def pictures(self, codes: Tensor) -> NDArray[np.uint8]:
         """RGB (B, H, W, 3) of grids (B, h, w)."""
-        return np.concatenate([self._rgb[self._tokenizer.decode(part).cpu().numpy()] for part in codes.split(16)])
+        parts = codes.to(self._tokenizer.palette_indices.device).split(16)
+        return np.concatenate([self._rgb[self._tokenizer.decode(part).cpu().numpy()] for part in parts])

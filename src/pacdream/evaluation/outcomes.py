@@ -31,7 +31,7 @@ def measure_outcomes(
         batch_size: windows at once.
     """
     network, targets = network.to(data.codes.device), targets_of(data.cache)
-    figures = prefixed("outcome/step", _single_steps(network, data, targets, draws))
+    figures = prefixed("outcome/step", _single_steps(network, data, targets, draws, batch_size))
     first_frames = data.cache.starts[list(data.split.val)]
     present = first_frames[windows.episode] + windows.step
     for name, grids in {"real": windows.target, **({} if imagined is None else {"dream": imagined})}.items():
@@ -42,25 +42,28 @@ def measure_outcomes(
 
 
 def _single_steps(
-    network: OutcomeNetwork, data: LatentDataModule, targets: Targets, draws: Tensor
+    network: OutcomeNetwork, data: LatentDataModule, targets: Targets, draws: Tensor, batch_size: int
 ) -> dict[str, Figure]:
     """Every held-out step once, also by the number of points."""
     values = network.points.cpu()
     earns, by_value = EventScore(len(draws[0])), EventScore(len(draws[0]), len(values))
-    lost, over = EventScore(len(draws[0])), EventScore(len(draws[0]))
+    at_once, lost, over = (EventScore(len(draws[0])) for _ in range(3))
     for rank, number in enumerate(data.split.val):
-        codes, actions = data.episode(number)
-        judged = network.judge(codes[None].long(), actions[None].long())
-        steps = torch.arange(judged.over.shape[1])
-        happened = targets.at(int(data.cache.starts[number]) + network.before + steps)
-        episode = torch.full((len(steps),), rank)
-        earns.update(judged.earns[0], happened.points != 0, episode)
-        one_hot = torch.nn.functional.one_hot(class_of_points(happened.points, values), len(values))
-        by_value.update(judged.points[0], one_hot.bool(), episode)
-        lost.update(judged.lost[0, :, -1], happened.lost[:, -1], episode)
-        over.update(judged.over[0], happened.over, episode)
+        first, (codes, actions) = int(data.cache.starts[number]), data.episode(number)
+        steps = torch.arange(network.before, len(actions) - network.after)
+        for part in steps.split(batch_size):
+            begin, end = int(part[0]) - network.before, int(part[-1]) + network.after + 1
+            judged = network.judge(codes[None, begin : end + 1].long(), actions[None, begin:end].long())
+            happened, episode = targets.at(first + part), torch.full((len(part),), rank)
+            earns.update(judged.earns[0], happened.points != 0, episode)
+            one_hot = torch.nn.functional.one_hot(class_of_points(happened.points, values), len(values))
+            by_value.update(judged.points[0], one_hot.bool(), episode)
+            at_once.update(judged.lost[0, :, 0], happened.lost[:, 0], episode)
+            lost.update(judged.lost[0, :, -1], happened.lost[:, -1], episode)
+            over.update(judged.over[0], happened.over, episode)
     figures: dict[str, Figure] = {}
-    for name, score in (("points", earns), ("lost", lost), ("over", over), ("value", by_value)):
+    scores = {"points": earns, "lost_at_once": at_once, "lost": lost, "over": over, "value": by_value}
+    for name, score in scores.items():
         figures |= prefixed(name, score.with_intervals(draws))
     return figures
 

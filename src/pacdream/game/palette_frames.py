@@ -46,6 +46,8 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
         self.frameskip = frameskip
         self.palette = ntsc_palette()
         self._window = window
+        self.over = False
+        """The last step has ended the game."""
         self._rank = brightness_rank(self.palette)
         self._ale_actions = self.ale.getMinimalActionSet()
         height, width = self.ale.getScreenDims()
@@ -100,6 +102,7 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
         """Start an episode; ``seed`` also seeds the console's sticky actions."""
+        self.over = False
         _, info = self.env.reset(seed=seed, options=options)
         screen = self.ale.getScreen()
         if not np.array_equal(self.palette[screen], self.ale.getScreenRGB()):
@@ -116,6 +119,7 @@ class PaletteFrames(gym.Wrapper[Frame, int, Any, Any]):
                 screens.append(self.ale.getScreen())
             if terminated or truncated:
                 break
+        self.over = bool(terminated or truncated)
         frame = self._brightest(screens or [self.ale.getScreen()])
         return frame, reward, terminated, truncated, self._info(info)
 

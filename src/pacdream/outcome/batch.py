@@ -19,10 +19,9 @@ class OutcomeBatch:
     lost: Tensor
     """(B, 4) bool: a life is lost within 1, 2, 3 and 4 steps."""
     over: Tensor
-    """(B,) bool."""
-    shift: Tensor
-    """(V + 5,) by how much the logits of points, lost lives and the end exceed those of the game, because rare outcomes
-    are shown more often than they occur."""
+    """(B,) bool: the game is over within 4 steps."""
+    weight: Tensor
+    """(B,) of each step in the loss: rare outcomes are shown more often than they occur, and weigh as much less."""
     imagined: bool
     """The grids are a world model's, of recorded actions; the outcomes are those of the game all the same."""
 

@@ -6,12 +6,13 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.limits import Positive
 from pacdream.data.batches import evenly
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.rollout.frozen import load_world_model
 from pacdream.rollout.imagine import imagine
 from pacdream.rollout.sampler import Sampler
-from pacdream.world_model.base import WorldModel
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ class Dreams:
 
     def __init__(
         self,
-        world_model: WorldModel,
+        checkpoint: str,
         sampler: Sampler,
         count: Positive,
         val_count: Positive,
@@ -32,7 +33,7 @@ class Dreams:
         """Configure.
 
         Args:
-            world_model: behind the tokenizer of the data.
+            checkpoint: of a world model behind the tokenizer of the data; see ``load_world_model``.
             sampler: makes codes of its logits.
             count: dreams of the training episodes.
             val_count: dreams of the held-out ones.
@@ -40,7 +41,8 @@ class Dreams:
             context: real grids before them.
             batch_size: dreams at once.
         """
-        self.world_model, self.sampler = world_model, sampler
+        self.world_model, self.origin = load_world_model(checkpoint)
+        self.checkpoint, self.sampler = checkpoint, sampler
         self.count, self.val_count, self.horizon = count, val_count, horizon
         self.context, self.batch_size = context, batch_size
 
@@ -77,19 +79,32 @@ class Dreams:
         """Grids (B, T, h, w) that follow real ones (B, C, h, w) with actions (B, C - 1 + T)."""
         return imagine(self.world_model.to(context.device), context, actions, self.sampler).codes
 
+    @property
+    def identity(self) -> str:
+        """Hash of the world model."""
+        return weights_sha256(self.world_model)
+
     def check_fit(self, data: LatentDataModule) -> None:
-        """Refuse a world model of other codes than those of ``data``.
+        """Refuse a world model of other codes than those of ``data``, or one that knows the held-out episodes.
 
         Raises:
             ValueError: says what differs.
         """
         model, tokenizer = self.world_model, data.tokenizer
-        for what, of_model, of_data in (
-            ("grid", tuple(model.grid_shape), tuple(tokenizer.grid_shape)),
-            ("codebook size", model.codebook_size, tokenizer.codebook_size),
-        ):
-            if of_model != of_data:
-                raise ValueError(
-                    f"data.dreams: the world model has a {what} of {of_model}, the tokenizer one of {of_data}: choose "
-                    "one trained behind this tokenizer (world_model.checkpoint=<file>), or none (data.dreams=null)"
-                )
+        what = f"data.dreams.checkpoint={self.checkpoint}"
+        if (tuple(model.grid_shape), model.codebook_size) != (tuple(tokenizer.grid_shape), tokenizer.codebook_size):
+            raise ValueError(
+                f"{what} has a grid of {tuple(model.grid_shape)} with {model.codebook_size} codes, the tokenizer one "
+                f"of {tuple(tokenizer.grid_shape)} with {tokenizer.codebook_size}: choose a world model that was "
+                "trained behind this tokenizer, or none (data.dreams=null)"
+            )
+        here = data.identities()["tokenizer"]
+        if (trained := self.origin.identities.get("tokenizer", here)) != here:
+            raise ValueError(
+                f"{what} was trained behind another tokenizer ({trained[:12]}…) than the one here ({here[:12]}…)"
+            )
+        if seen := self.origin.seen(data.origin.val):
+            raise ValueError(
+                f"{what} was trained on {seen} of the episodes that are held out here: its dreams of them would be too "
+                "good; choose the data.val_fraction and data.split_seed that it was trained with"
+            )

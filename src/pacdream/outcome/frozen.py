@@ -15,6 +15,10 @@ _ASSETS = files("pacdream") / "assets"
 _ENDING = "_outcome.safetensors"
 
 
+class ForeignOutcomeError(ValueError):
+    """An outcome network of another tokenizer."""
+
+
 def load_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork:
     """Load a frozen outcome network: the name of one that comes with the package, the path of a file or of a run.
 
@@ -39,7 +43,7 @@ def load_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork:
         about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
     trained = Origin.read(about).identities.get("tokenizer", tokenizer)
     if trained != tokenizer:
-        raise ValueError(
+        raise ForeignOutcomeError(
             f"outcome={checkpoint} judges the codes of another tokenizer ({trained[:12]}…) than the one here "
             f"({tokenizer[:12]}…): train one behind it with `python train.py experiment=outcome "
             "tokenizer.checkpoint=<name or file>`"
@@ -48,11 +52,15 @@ def load_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork:
 
 
 def find_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork | None:
-    """The same, but nothing where one that comes with the package is not there for this tokenizer."""
+    """The same, but none if it comes with the package and is of another tokenizer than the one here.
+
+    Raises:
+        ValueError: see ``load_outcome``.
+    """
     try:
         return load_outcome(checkpoint, tokenizer)
-    except ValueError as error:
-        if Path(checkpoint).exists():
+    except ForeignOutcomeError as error:
+        if checkpoint not in bundled_outcomes():
             raise
         log.info("what dreams earn is not measured: %s", error)
         return None

@@ -15,7 +15,7 @@ from pacdream.outcome.targets import class_of_points
 
 
 class OutcomeModule(lightning.LightningModule):
-    """Cross-entropy of points, lost lives and the end of the game, with the oversampling taken back."""
+    """Cross-entropy of points, lost lives and the end of the game."""
 
     monitors = (
         "val/loss", "val/points_ap", "val/lost_ap", "val/dream/points_ap", "val/dream/lost_ap", "train/loss",
@@ -66,16 +66,10 @@ class OutcomeModule(lightning.LightningModule):
             checkpoint |= data.origin.stored()
 
     def _loss(self, logits: OutcomeLogits, batch: OutcomeBatch) -> Tensor:
-        """Loss (B,) of all three.
-
-        Rare outcomes are shown more often than they occur. What the network says is shifted by the logarithm of how
-        much more often, so that without the shift it speaks of the game as it is (Menon et al., "Long-tail learning via
-        logit adjustment", 2021).
-        """
-        points, lost, over = batch.shift.split([len(self.model.points), logits.lost.shape[1], 1])
+        """Loss (B,) of all three, each step weighted so that what is learnt speaks of the game as it is."""
         target = class_of_points(batch.points, self.model.points)
-        return (
-            F.cross_entropy(logits.points + points, target, reduction="none")
-            + F.binary_cross_entropy_with_logits(logits.lost + lost, batch.lost.float(), reduction="none").mean(1)
-            + F.binary_cross_entropy_with_logits(logits.over + over, batch.over.float(), reduction="none")
+        return batch.weight * (
+            F.cross_entropy(logits.points, target, reduction="none")
+            + F.binary_cross_entropy_with_logits(logits.lost, batch.lost.float(), reduction="none").mean(1)
+            + F.binary_cross_entropy_with_logits(logits.over, batch.over.float(), reduction="none")
         )

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 LOST_WITHIN = 4
-"""Steps ahead in which a lost life is told: the screen shows it late."""
+"""Steps ahead in which a lost life, and the end of the game, are told: the screen shows them late, and the last step of
+a game has no grids after it to be judged by."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class OutcomeLogits:
     lost: Tensor
     """(B, 4) that a life is lost within 1, 2, 3 and 4 steps from the present grid on."""
     over: Tensor
-    """(B,) that the game is over after the step."""
+    """(B,) that the game is over within 4 steps."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Outcomes:
     lost: Tensor
     """(B, S, 4) probability that a life is lost within 1, 2, 3 and 4 steps."""
     over: Tensor
-    """(B, S) probability that the game is over after the step."""
+    """(B, S) probability that the game is over within 4 steps."""
 
     @property
     def expected(self) -> Tensor:
@@ -91,7 +92,7 @@ class OutcomeNetwork(nn.Module):
             points: numbers of points that a step earns, ascending.
             base_rates: how often each occurs: what the network says before it has learnt anything.
             lost_rates: how often a life is lost within 1, 2, 3 and 4 steps.
-            over_rate: how often a step ends the game.
+            over_rate: how often the game is over within 4 steps.
             before: grids read before the one that the step begins with.
             after: grids read after the one that it leads to: a dot vanishes from the screen a step late.
             embedding_dim: channels of a code before the grids are joined.

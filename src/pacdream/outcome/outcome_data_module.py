@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.split import split_episodes
 from pacdream.outcome.batch import OutcomeBatch
 from pacdream.outcome.dreams import Dreams
-from pacdream.outcome.targets import Targets, class_of_points, targets_of
+from pacdream.outcome.targets import Targets, targets_of
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +42,13 @@ class OutcomeDataModule(LatentDataModule):
             latents: see ``LatentDataModule``.
 
         Raises:
-            ValueError: the oversampling is not between 0 and 1.
+            ValueError: the oversampling is not between 0 and 1, or rare windows are wanted as well.
         """
         super().__init__(**latents)
         if not 0 <= oversampling <= 1:
             raise ValueError(f"data.oversampling={oversampling} must lie in [0, 1]")
+        if self.rare is not None:
+            raise ValueError("data.rare is for world models: data.oversampling shows an outcome network the rare steps")
         self.before, self.after, self.dreams = before, after, dreams
         self.oversampling, self.max_val_steps = oversampling, max_val_steps
 
@@ -71,7 +72,7 @@ class OutcomeDataModule(LatentDataModule):
 
     def identities(self) -> dict[str, str]:
         """Hashes of what the codes are made from, and of the world model that dreams."""
-        dreamt = {"world_model": weights_sha256(self.dreams.world_model)} if self.dreams else {}
+        dreamt = {"world_model": self.dreams.identity} if self.dreams else {}
         return {**super().identities(), **dreamt}
 
     def setup(self, stage: str) -> None:
@@ -85,8 +86,7 @@ class OutcomeDataModule(LatentDataModule):
         if self.dreams is not None:
             train = torch.cat([train, self._dream(self.dreams, self.split.train, self.dreams.count)])
             dreamt = self._dream(self.dreams, self.split.val, self.dreams.val_count)
-        self.values, classes = self._outcomes(train)
-        self.train_steps, self.shift = self._drawn(train, classes)
+        self.train_steps, self.weights = self._drawn(evenly(train, self.limit))
         self.val_steps = (evenly(val, self.max_val_steps), evenly(dreamt, self.max_val_steps))
         log.info(
             "%d steps to learn from, drawn from %d of which %d are imagined; %d and %d to validate with",
@@ -95,18 +95,17 @@ class OutcomeDataModule(LatentDataModule):
 
     def train_dataloader(self) -> DataLoader[OutcomeBatch]:  # type: ignore[override]
         """Shuffled steps."""
-        return self.resumed(self._loader(self.train_steps, self.shift, shuffle=True))
+        return self.resumed(self._loader(self.train_steps, self.weights, shuffle=True))
 
     def val_dataloader(self) -> list[DataLoader[OutcomeBatch]]:  # type: ignore[override]
         """Held-out steps of the game, then of dreams, as often as they occur."""
-        natural = torch.zeros_like(self.shift)
-        return [self._loader(steps, natural, shuffle=False) for steps in self.val_steps if len(steps)]
+        return [self._loader(steps, torch.ones(len(steps)), shuffle=False) for steps in self.val_steps if len(steps)]
 
-    def _loader(self, steps: Tensor, shift: Tensor, shuffle: bool) -> DataLoader[OutcomeBatch]:
-        dataset = GatheredDataset(len(steps), lambda i: self.batch(steps[i], shift))
+    def _loader(self, steps: Tensor, weights: Tensor, shuffle: bool) -> DataLoader[OutcomeBatch]:
+        dataset = GatheredDataset(len(steps), lambda i: self.batch(steps[i], weights[i]))
         return gathered_loader(dataset, self.batch_size, shuffle, self.seed, *place(self.trainer))
 
-    def batch(self, steps: Tensor, shift: Tensor) -> OutcomeBatch:
+    def batch(self, steps: Tensor, weights: Tensor) -> OutcomeBatch:
         """The steps that begin with these frames (B,), all of the game or not."""
         device = self.codes.device
         around = steps[:, None] + torch.arange(-self.before, 2 + self.after)
@@ -117,7 +116,7 @@ class OutcomeDataModule(LatentDataModule):
             targets.points.to(device),
             targets.lost.to(device),
             targets.over.to(device),
-            shift.to(device),
+            weights.to(device),
             imagined=bool((steps >= self.first_imagined).all()),
         )
 
@@ -136,36 +135,14 @@ class OutcomeDataModule(LatentDataModule):
         begin = torch.arange(self.before, codes.shape[1] - 1 - self.after)
         return (first + torch.arange(len(codes))[:, None] * codes.shape[1] + begin).flatten()
 
-    def _outcomes(self, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (V,) of points, and the number (M,) of each step's outcome: its points, a life soon lost or not."""
+    def _drawn(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """As many steps (M,), drawn with replacement by the rarity of their outcome, and the weight of each."""
         targets = self.targets.at(steps)
-        values = self.targets.at(self._steps(self.split.train)).points.unique()
-        return values, class_of_points(targets.points, values) * 2 + targets.lost[:, -1]
-
-    def _drawn(self, steps: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """As many steps (M,), drawn with replacement by the rarity of their outcome, and the shift of the logits."""
-        _, number, counts = classes.unique(return_inverse=True, return_counts=True)
-        weights = (counts / len(classes)).pow(-self.oversampling)[number].double()
+        outcome = torch.stack([targets.points.long(), targets.lost[:, -1].long()], 1)
+        _, number, counts = outcome.unique(dim=0, return_inverse=True, return_counts=True)
+        rarity = (counts / len(steps)).pow(-self.oversampling)[number].double()
         generator = torch.Generator().manual_seed(self.seed)
         # Not torch.multinomial, which refuses more than 2^24 steps.
-        reached = torch.rand(len(steps), generator=generator, dtype=torch.double) * weights.sum()
-        drawn = torch.searchsorted(weights.cumsum(0), reached).clamp(max=len(steps) - 1)
-        targets = self.targets.at(steps)
-        of_points = torch.nn.functional.one_hot(class_of_points(targets.points, self.values), len(self.values)).double()
-        events = torch.cat([targets.lost, targets.over[:, None]], 1).double()
-        share, natural = weights / weights.sum(), torch.full_like(weights, 1 / len(weights))
-        shift = torch.cat(
-            [_log_ratio(share @ of_points, natural @ of_points), _log_odds_ratio(share @ events, natural @ events)]
-        )
-        return steps[drawn], shift.float()
-
-
-def _log_ratio(drawn: Tensor, natural: Tensor) -> Tensor:
-    """Logarithm of how much more often each of several classes is drawn than it occurs; 0 for one that never does."""
-    return torch.where(natural > 0, (drawn / natural.clamp(min=1e-12)).clamp(min=1e-12).log(), 0.0)
-
-
-def _log_odds_ratio(drawn: Tensor, natural: Tensor) -> Tensor:
-    """The same for the odds of events."""
-    tiny = 1e-12
-    return drawn.clamp(tiny, 1 - tiny).logit() - natural.clamp(tiny, 1 - tiny).logit()
+        reached = torch.rand(len(steps), generator=generator, dtype=torch.double) * rarity.sum()
+        drawn = torch.searchsorted(rarity.cumsum(0), reached).clamp(max=len(steps) - 1)
+        return steps[drawn], (rarity.mean() / rarity[drawn]).float()

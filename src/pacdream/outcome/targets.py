@@ -18,7 +18,7 @@ class Targets:
     lost: Tensor
     """(N, 4) bool: a life is lost within 1, 2, 3 and 4 steps."""
     over: Tensor
-    """(N,) bool: the game was over after the step."""
+    """(N,) bool: the game is over within 4 steps."""
 
     def at(self, frames: Tensor) -> "Targets":
         """Those of these frames (...)."""
@@ -46,7 +46,9 @@ def targets_of(cache: LatentCache) -> Targets:
     end = ends.repeat_interleave(cache.starts.diff())
     frames = torch.arange(len(lives))
     lost = torch.stack([before[torch.minimum(frames + steps, end)] > before for steps in range(1, LOST_WITHIN + 1)], 1)
-    return Targets(cache.rewards.float(), lost, cache.terminated.bool())
+    ended = torch.cat([torch.zeros(1, dtype=torch.int64), cache.terminated.long().cumsum(0)])
+    over = ended[torch.minimum(frames + LOST_WITHIN, end)] > ended[frames]
+    return Targets(cache.rewards.float(), lost, over)
 
 
 def class_of_points(points: Tensor, values: Tensor) -> Tensor:

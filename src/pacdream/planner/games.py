@@ -25,8 +25,8 @@ class Played:
     """Of one game: the time of all decisions, divided by their number."""
 
 
-Watch = Callable[[int, NDArray[np.uint8]], None]
-"""Called with the number of the step and the frames (B, H, W) that have just been acted on."""
+Watch = Callable[[int, NDArray[np.uint8], NDArray[np.bool_]], None]
+"""Called with the number of the step, the frames (B, H, W) that have just been acted on, and which games (B,) go on."""
 
 
 def play_games(
@@ -60,7 +60,7 @@ def play_games(
         seconds += time.perf_counter() - begin
         decisions += len(games)
         if watch:
-            watch(t, frames)
+            watch(t, frames, playing)
         frames = frames.copy()
         for row in np.flatnonzero(playing).tolist():
             frames[row], reward, terminated, truncated, _ = games[row].step(int(actions[row]))

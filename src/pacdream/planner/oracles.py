@@ -25,10 +25,10 @@ class EmulatorForesight:
     Plans are played in a console of its own, with sticky frames of its own, so that the game stays as it was.
     """
 
-    def __init__(self, make_env: Callable[[], PaletteFrames]) -> None:
-        """``make_env`` builds the game that is played."""
+    def __init__(self, make_env: Callable[[], PaletteFrames], seed: int) -> None:
+        """``make_env`` builds the game that is played; ``seed`` decides the sticky frames."""
         self._env = make_env()
-        self._env.reset(seed=0)
+        self._env.reset(seed=seed)
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
@@ -57,11 +57,16 @@ class JudgedEmulator:
     """The emulator's dynamics with the learned outcome: what is lost against ``EmulatorForesight`` is the outcome's."""
 
     def __init__(
-        self, make_env: Callable[[], PaletteFrames], tokenizer: Tokenizer, outcome: OutcomeNetwork, batch_size: int
+        self,
+        make_env: Callable[[], PaletteFrames],
+        seed: int,
+        tokenizer: Tokenizer,
+        outcome: OutcomeNetwork,
+        batch_size: int,
     ) -> None:
-        """``batch_size`` frames are read, and futures judged, at once."""
+        """``seed`` decides the sticky frames; ``batch_size`` frames are read, and futures judged, at once."""
         self._env = make_env()
-        self._env.reset(seed=0)
+        self._env.reset(seed=seed)
         self._tokenizer, self._outcome, self._batch_size = tokenizer, outcome, batch_size
 
     @torch.inference_mode()

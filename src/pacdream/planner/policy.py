@@ -15,6 +15,7 @@ from pacdream.planner.prospects import Foresight, Objective, Present
 from pacdream.policy.base import Actions
 from pacdream.rollout.step import RolloutState, fork, predict
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.tokenizer.reader import FrameReader
 from pacdream.world_model.base import WorldModel, likeliest
 
 
@@ -59,7 +60,8 @@ class PlannerPolicy:
                 f"planner.search.horizon={search.horizon} leaves no step to judge: the outcome network looks "
                 f"{outcome.after} step(s) ahead, so it must be at least {outcome.after + 1}"
             )
-        self.tokenizer, self.model, self.foresight, self.before = tokenizer, model, foresight, outcome.before
+        self.tokenizer, self.model, self.foresight = tokenizer, model, foresight
+        self.outcome, self.before = outcome, outcome.before
         self.objective, self.search, self.replan_every, self.name = objective, search, replan_every, name
         self.steps_foretold = 0
         """Since it was built."""
@@ -85,7 +87,7 @@ class PlannerPolicy:
         self._memory = self.model.initial_state(rows, device)
         self._codes = torch.zeros(rows, self.before, *self.model.grid_shape, dtype=torch.int64, device=device)
         self._actions = torch.zeros(rows, self.before, dtype=torch.int64, device=device)
-        self._last_frame: Tensor | None = None
+        self._reader = FrameReader(self.tokenizer)
         self.last_actions = np.zeros(rows, np.int64)
         """(B,) what was done last."""
         self.plans: Plans = np.zeros((rows, self.search.horizon), np.int64)
@@ -102,15 +104,30 @@ class PlannerPolicy:
             self._codes,
             self._actions,
             self._games,
-            self._last_frame,
+            self._reader.last,
             self.last_actions.tolist(),
         )
         if self._step % self.replan_every == 0:
-            self.plans, _ = self.search.plan(self._value, self.model.num_actions, self.plans, self._rngs)
+            self._plan()
         action = self.plans[:, 0].copy()
         self.plans = np.concatenate([self.plans[:, 1:], self.plans[:, -1:]], 1)
         self._remember(codes, action)
         return action
+
+    def _plan(self) -> None:
+        """Look for better plans in all games that are not over."""
+        rows = [row for row in range(len(self._rngs)) if not (self._games and self._games[row].over)]
+        if not rows:
+            return
+        present = self.present.pick(rows)
+
+        def value(plans: Plans) -> NDArray[np.float64]:
+            self.steps_foretold += plans.size
+            prospects = self.foresight.foretell(present, torch.from_numpy(plans).to(self._actions.device))
+            return self.objective(prospects).view(plans.shape[:2]).double().cpu().numpy()
+
+        rngs = [self._rngs[row] for row in rows]
+        self.plans[rows], _ = self.search.plan(value, self.model.num_actions, self.plans[rows], rngs)
 
     def followed(self, row: int) -> list[Tensor]:
         """Grids (h, w) that one row's plan is imagined to lead to until another one is looked for."""
@@ -124,20 +141,10 @@ class PlannerPolicy:
                 grids.append(step.codes[0])
         return grids
 
-    def _value(self, plans: Plans) -> NDArray[np.float64]:
-        """Values (B, P) of plans (B, P, T)."""
-        self.steps_foretold += plans.size
-        prospects = self.foresight.foretell(self.present, torch.from_numpy(plans).to(self._actions.device))
-        return self.objective(prospects).view(plans.shape[:2]).double().cpu().numpy()
-
     def _read(self, observation: Any) -> Tensor:
         """Codes (B, h, w) of an observation."""
         seen = torch.as_tensor(observation).to(self._actions.device)
-        if tuple(seen.shape[1:]) == tuple(self.model.grid_shape):
-            return seen.long()
-        past = seen if self._last_frame is None else self._last_frame
-        self._last_frame = seen
-        return self.tokenizer.encode(torch.stack([past, seen][-self.tokenizer.num_frames :], 1))
+        return seen.long() if tuple(seen.shape[1:]) == tuple(self.model.grid_shape) else self._reader.read(seen)
 
     def _remember(self, codes: Tensor, actions: Actions) -> None:
         """Go on to the next step."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pacdream.game.palette_frames import PaletteFrames
-from pacdream.rollout.step import RolloutState
+from pacdream.rollout.step import RolloutState, fork
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,18 @@ class Present:
     last_actions: Sequence[int]
     """What was done last in each game, which a sticky console repeats."""
 
+    def pick(self, rows: Sequence[int]) -> "Present":
+        """Some of the games."""
+        index = torch.tensor(rows, device=self.actions.device)
+        return Present(
+            fork(self.state, index),
+            self.codes[index],
+            self.actions[index],
+            None if self.games is None else [self.games[row] for row in rows],
+            None if self.frames is None else self.frames[index],
+            [self.last_actions[row] for row in rows],
+        )
+
 
 @dataclass(frozen=True)
 class Prospects:
@@ -38,7 +50,7 @@ class Prospects:
     dies: Tensor
     """(N, S) probability that the step costs a life of a player who is still alive."""
     dies_soon: Tensor
-    """(N,) probability that a life is about to be lost when the plan ends."""
+    """(N,) probability that who is still alive when the plan ends is about to lose a life."""
 
 
 class Foresight(Protocol):

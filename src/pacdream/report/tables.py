@@ -125,7 +125,13 @@ def events(card: Scorecard) -> Table:
     """How well an outcome network tells what a real step earned."""
     kinds = ("ap", "base_rate", "ece")
     rows: list[list[str | Cell]] = []
-    for label, event in (("points", "points"), ("a life lost within 4 steps", "lost"), ("game over", "over")):
+    kinds_of_event = {
+        "points": "points",
+        "a life lost": "lost_at_once",
+        "a life lost within 4 steps": "lost",
+        "game over within 4 steps": "over",
+    }
+    for label, event in kinds_of_event.items():
         if f"outcome/step/{event}/ap" in card.figures:
             name = f"outcome/step/{event}"
             happened = int(card.figures[f"{name}/ap"].n)

@@ -3,25 +3,32 @@
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from pacdream.core.checkpoints import load_model
+from pacdream.core.checkpoint_io import read_checkpoint
+from pacdream.core.checkpoints import load_model, read_about
+from pacdream.data.origin import Origin
 from pacdream.world_model.base import WorldModel
 
 _ASSETS = files("pacdream") / "assets"
 
 
-def load_world_model(checkpoint: str) -> WorldModel:
-    """Load a frozen world model: the name of one that comes with the package, or the path of a checkpoint.
+def load_world_model(checkpoint: str) -> tuple[WorldModel, Origin]:
+    """Load a frozen world model, and what it says that it was trained on.
+
+    Args:
+        checkpoint: the name of one that comes with the package, the folder of a run, or a file.
 
     Raises:
-        ValueError: neither a name nor a file, or not a world model.
+        ValueError: none of these, or not a world model.
     """
-    bundled = _ASSETS / checkpoint / "checkpoints" / "best.safetensors"
-    if not Path(checkpoint).suffix and bundled.is_file():
-        with as_file(bundled) as path:
-            return load_model(path, WorldModel)  # type: ignore[type-abstract]
-    if not Path(checkpoint).is_file():
-        raise ValueError(
-            f"world_model.checkpoint={checkpoint} is neither a file nor the name of a world model that comes with the "
-            "package (a run's is <run>/checkpoints/best.ckpt)"
-        )
-    return load_model(Path(checkpoint), WorldModel)  # type: ignore[type-abstract]
+    with as_file(_ASSETS / checkpoint) as bundled:
+        path = bundled if not Path(checkpoint).exists() and bundled.is_dir() else Path(checkpoint)
+        if path.is_dir():
+            found = [path / "checkpoints" / f"best.{ending}" for ending in ("ckpt", "safetensors")]
+            path = next((each for each in found if each.is_file()), found[0])
+        if not path.is_file():
+            raise ValueError(
+                f"checkpoint={checkpoint} is neither a file, nor the folder of a finished run, nor the name of a world "
+                "model that comes with the package"
+            )
+        about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
+        return load_model(path, WorldModel), Origin.read(about)  # type: ignore[type-abstract]
