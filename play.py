@@ -14,6 +14,7 @@ def main(config: DictConfig) -> None:
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
+        import websockets  # noqa: F401
     except ImportError as error:
         raise ValueError("playing needs a server: pip install -e '.[play]' -c constraints.txt") from error
     from pacdream.command.play import play

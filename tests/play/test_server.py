@@ -9,9 +9,9 @@ pytest.importorskip("httpx")
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from pacdream.play.server import Limits, Server, hosts_of
+from pacdream.play.server import LOOPBACK, Limits, Server
 from pacdream.play.wire import HEADER
-from tests.play.test_session import LEFT, models, session  # noqa: F401 - a fixture
+from tests.play.test_session import LEFT, UP, models, session  # noqa: F401 - a fixture
 
 HOST = "127.0.0.1:8017"
 HEADERS = {"host": HOST, "origin": f"http://{HOST}"}
@@ -19,7 +19,7 @@ HEADERS = {"host": HOST, "origin": f"http://{HOST}"}
 
 def served(models, token=None, **limits):  # noqa: F811
     settings = {"fps": 50.0, "games": 2, "messages_per_second": 30, "silence": 5.0, **limits}
-    server = Server(lambda _: session(models, intro=10), Limits(**settings), hosts_of("127.0.0.1", 8017), token)
+    server = Server(lambda _: session(models, intro=10), Limits(**settings), LOOPBACK, token)
     return server, TestClient(server.app(), base_url=f"http://{HOST}")
 
 
@@ -88,6 +88,30 @@ def test_a_short_tap_is_not_missed(models):  # noqa: F811
         assert head(socket)[4] == 0
 
 
+def test_a_tap_while_another_key_is_held_is_done_once(models):  # noqa: F811
+    _, client = served(models, fps=5.0)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, input=1, action="LEFT")
+        wait_for(socket, lambda h: h[4] == LEFT)
+        say(socket, input=2, action="UP")
+        say(socket, input=3, action="LEFT")
+        actions = [head(socket)[4] for _ in range(4)]
+        assert actions.count(UP) == 1
+        assert actions[-1] == LEFT
+
+
+def test_a_heartbeat_does_not_press_a_key_again(models):  # noqa: F811
+    _, client = served(models, fps=5.0)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, input=1, action="LEFT")
+        wait_for(socket, lambda h: h[4] == LEFT)
+        say(socket, input=2, action="LEFT")
+        say(socket, input=3, action="NOOP")
+        assert [head(socket)[4] for _ in range(3)][-2:] == [0, 0]
+
+
 def test_pausing_stops_it_and_single_steps_go_on(models):  # noqa: F811
     _, client = served(models)
     with client, connect(client) as socket:
@@ -112,7 +136,21 @@ def test_a_new_game_and_a_dream_from_here_begin_at_step_0(models):  # noqa: F811
             wait_for(socket, lambda h: h[1] >= 3)
 
 
-@pytest.mark.parametrize("message", ["garbage", '{"command": "speed", "value": 99}', '{"input": 1, "action": "JUMP"}'])
+def test_an_error_of_the_game_is_told_and_frees_it(models):  # noqa: F811
+    def broken(_):
+        raise RuntimeError("no memory left")
+
+    server = Server(broken, Limits(15.0, 1, 30, 5.0), LOOPBACK, None)
+    with TestClient(server.app(), base_url=f"http://{HOST}") as client, connect(client) as socket:
+        with pytest.raises(WebSocketDisconnect, match="") as closed:
+            socket.receive_text()
+        assert (closed.value.code, closed.value.reason) == (1011, "no memory left")
+    assert server.games == 0
+
+
+@pytest.mark.parametrize(
+    "message", ["garbage", '{"command": []}', '{"command": "speed", "value": 99}', '{"input": 1, "action": "JUMP"}']
+)
 def test_garbage_closes_the_socket_with_a_reason_and_frees_the_game(models, message):  # noqa: F811
     server, client = served(models)
     with client:
@@ -145,13 +183,23 @@ def test_two_tabs_have_games_of_their_own_and_a_third_is_told_to_wait(models):  
 
 @pytest.mark.parametrize(
     ("headers", "reason"),
-    [({"origin": "http://evil.example"}, "own page"), ({"host": "evil.example"}, "does not answer to that name")],
+    [
+        ({"origin": "http://["}, "own page"),
+        ({"origin": "http://evil.example"}, "own page"),
+        ({"host": "evil.example"}, "does not answer to that name"),
+    ],
 )
 def test_other_sites_may_not_play(models, headers, reason):  # noqa: F811
     _, client = served(models)
     with client, connect(client, **headers) as socket, pytest.raises(WebSocketDisconnect) as closed:
         socket.receive_text()
     assert reason in closed.value.reason
+
+
+def test_a_tunnel_may_change_the_port(models):  # noqa: F811
+    _, client = served(models)
+    with client, connect(client, host="localhost:9000", origin="http://localhost:9000") as socket:
+        assert begin(socket)["grid"] == [7, 5]
 
 
 def test_with_a_token_only_who_has_it_is_served(models):  # noqa: F811
@@ -182,14 +230,13 @@ def test_the_page_reads_the_header_that_the_server_writes():
     assert hex(int.from_bytes(wire.MAGIC, "big")) in script
 
 
-def test_a_tab_that_says_nothing_is_taken_for_closed(models):  # noqa: F811
-    server, client = served(models, silence=0.3)
+def test_a_tab_that_says_nothing_holds_nothing(models):  # noqa: F811
+    _, client = served(models, silence=0.3)
     with client, connect(client) as socket:
         begin(socket)
-        deadline = time.monotonic() + 3
-        while server.games and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert server.games == 0
+        say(socket, input=1, action="LEFT")
+        wait_for(socket, lambda h: h[4] == LEFT)
+        wait_for(socket, lambda h: h[4] == 0)
 
 
 def test_a_flood_of_messages_is_cut(models):  # noqa: F811
@@ -198,5 +245,7 @@ def test_a_flood_of_messages_is_cut(models):  # noqa: F811
         begin(socket)
         for number in range(40):
             say(socket, input=number, action="NOOP")
-        with pytest.raises((WebSocketDisconnect, RuntimeError)):
+        with pytest.raises(WebSocketDisconnect) as closed:
             drain(socket)
+    assert closed.value.code == 1008
+    assert "more than 5 messages a second" in closed.value.reason

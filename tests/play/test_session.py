@@ -1,17 +1,19 @@
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from pacdream.core.checkpoints import build_model
 from pacdream.core.instantiate import build
 from pacdream.play.session import Models, Session
 from pacdream.play.wire import HEADER, MAGIC, Command, Input, Tick, parse
 from pacdream.rollout.sampler import Categorical, Greedy
 from pacdream.rollout.step import condition, predict
-from tests.conftest import compose_config
+from tests.conftest import TINY_ATTENTION, compose_config
 from tests.runs import untrained_gru, untrained_outcome
 
 NAMES = ("NOOP", "UP", "RIGHT", "LEFT")
-RIGHT, LEFT = 2, 3
+UP, RIGHT, LEFT = 1, 2, 3
 
 
 def make_env():
@@ -43,15 +45,32 @@ def test_the_game_beside_it_is_the_real_one(models):
         assert picture.real_points == points
 
 
-def test_the_dream_is_what_the_model_alone_imagines_from_the_same_start(models):
-    played = session(models)
-    env = make_env()
-    frames = [env.reset(seed=0)[0], *(env.step(0)[0] for _ in range(70))][-9:]
-    pairs = torch.from_numpy(np.stack([frames[:-1], frames[1:]], 1))
-    state = condition(models.model, models.tokenizer.encode(pairs)[None], torch.zeros(1, 7, dtype=torch.int64))
+def test_the_dream_is_what_the_model_alone_imagines_from_the_same_past(latents, models):
+    """Also of a model that remembers what was done, from where the game stands after some steps."""
+    torch.manual_seed(0)
+    model = build_model(OmegaConf.create(TINY_ATTENTION), latents.facts()).eval()
+    played, env = session(Models(model, latents.tokenizer, models.outcome)), make_env()
+    before = [0] * 70 + [LEFT, LEFT, UP, RIGHT, LEFT, UP]
+    frames = [env.reset(seed=0)[0], *(env.step(action)[0] for action in before)][-9:]
+    for action in before[70:]:
+        played.step(action)
+    played.swap()
+    grids = latents.tokenizer.encode(torch.from_numpy(np.stack([frames[:-1], frames[1:]], 1)))
+    state = condition(model, grids[None], torch.tensor([before[-7:]]))
+    imagined = [grids[-1]]
     for action in (LEFT, RIGHT, RIGHT):
-        step, state = predict(models.model, state, torch.tensor([action]), lambda logits: logits.argmax(-1))
-        assert (played.step(action).codes == step.codes[0].numpy()).all()
+        step, state = predict(model, state, torch.tensor([action]), lambda logits: logits.argmax(-1))
+        imagined.append(step.codes[0])
+        picture = played.step(action)
+        assert (picture.codes == step.codes[0].numpy()).all()
+    judged = models.outcome.judge(torch.stack(imagined)[None], torch.tensor([[LEFT, RIGHT, RIGHT]]))
+    assert picture.points == pytest.approx(float(judged.expected.sum()), rel=1e-4)
+
+
+def test_a_game_that_is_over_is_not_compared_any_more(models):
+    played = session(models)
+    played.over, played._left_at = True, -1.0
+    assert played.step(LEFT).left_after == 0
 
 
 def test_the_same_seed_is_the_same_game_and_dream(models):
@@ -128,7 +147,8 @@ def test_messages_are_inputs_or_commands():
         ("", "not JSON"), ("nonsense", "not JSON"), ("[" * 200, "not JSON"), ("[]", "no JSON object"), ("7", "no JSON"),
         ('{"input": -1, "action": "LEFT"}', "no number"), ('{"input": true, "action": "LEFT"}', "no number"),
         ('{"input": 1, "action": "JUMP"}', "no such action"), ('{"input": 1}', "neither"),
-        ('{"command": "format"}', "neither"), ('{"command": "reset", "value": "1"}', "must be a int"),
+        ('{"command": "format"}', "neither"), ('{"command": []}', "neither"),
+        ('{"command": "reset", "value": "1"}', "must be a int"),
         ('{"command": "pause", "value": 1, "more": 2}', "neither"), ("x" * 300, "longer than 256"),
     ],
 )  # fmt: skip

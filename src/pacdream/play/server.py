@@ -3,32 +3,49 @@
 import asyncio
 import contextlib
 import json
+import logging
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from pacdream.core.files import one_line
 from pacdream.game.palette import ntsc_palette
 from pacdream.play.session import Picture, Session
 from pacdream.play.wire import Command, Input, Tick, parse
 from pacdream.rollout.sampler import Categorical, Greedy
 
+log = logging.getLogger(__name__)
+
 _PAGE = Path(str(files("pacdream"))) / "play" / "page"
-_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
-_BROKEN_RULE, _TRY_LATER = 1008, 1013
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+"""Names of this machine for itself."""
+_BROKEN_RULE, _FAILED, _TRY_LATER = 1008, 1011, 1013
 """Codes with which a socket is closed, of RFC 6455."""
+
+
+class _Fresh(StaticFiles):
+    """Asked for again each time: after an update an old module would misread what the new server sends."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """See ``StaticFiles``."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class Limits:
     messages_per_second: int
     """Of one tab."""
     silence: float
-    """Seconds without a message after which a tab is taken for closed; the page sends one every second."""
+    """Seconds without a message after which a tab holds nothing any more; the page sends one every second."""
 
 
 class Server:
@@ -56,7 +73,8 @@ class Server:
         Args:
             make_session: begins a game with a seed.
             limits: see there.
-            hosts: names, with port, under which it may be asked for; none for any.
+            hosts: names under which it may be asked for; none for any. Without this check another site's name could be
+                made to mean this machine.
             token: to be in the address, if anybody but this machine can reach it.
         """
         self._make_session, self._limits, self._hosts, self._token = make_session, limits, hosts, token
@@ -69,7 +87,7 @@ class Server:
         routes = [
             Route("/", self._index),
             WebSocketRoute("/play", self._play),
-            Mount("/page", StaticFiles(directory=_PAGE)),
+            Mount("/page", _Fresh(directory=_PAGE)),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
 
@@ -86,25 +104,30 @@ class Server:
     async def _play(self, socket: WebSocket) -> None:
         """One tab, from its first to its last message."""
         reason = self._refusal(socket) or _foreign(socket)
-        full = self.games >= self._limits.games
-        await socket.accept()
-        if reason or full:
+        if reason or self.games >= self._limits.games:
             told = reason or f"{self._limits.games} games are being played already: close another tab and reload"
+            await socket.accept()
             await socket.close(_BROKEN_RULE if reason else _TRY_LATER, told)
             return
         self.games += 1
         try:
+            await socket.accept()
             loop = asyncio.get_running_loop()
             session = await loop.run_in_executor(self._torch, self._make_session, secrets.randbelow(2**31))
             await Tab(socket, session, self._limits, self._torch).run()
-        except (WebSocketDisconnect, RuntimeError, asyncio.CancelledError):
-            pass  # whoever has gone does not mind
+        except (WebSocketDisconnect, asyncio.CancelledError, futures.CancelledError):
+            pass  # the player or the server has gone
+        except Exception as error:
+            if WebSocketState.DISCONNECTED in (socket.client_state, socket.application_state):
+                return
+            log.exception("a game has ended")
+            await socket.close(_FAILED, one_line(error)[:120])
         finally:
             self.games -= 1
 
     def _refusal(self, connection: HTTPConnection) -> str:
         """Why somebody is not served, nothing if he is."""
-        if self._hosts is not None and connection.headers.get("host", "") not in self._hosts:
+        if self._hosts is not None and name_of(connection.headers.get("host", "")) not in self._hosts:
             return "this server does not answer to that name"
         given = connection.query_params.get("token", "")
         if self._token is not None and not secrets.compare_digest(given.encode(), self._token.encode()):
@@ -114,21 +137,22 @@ class Server:
 
 def _foreign(socket: WebSocket) -> str:
     """Why a page of another site may not play, nothing for our own."""
-    origin = urlsplit(socket.headers.get("origin", ""))
-    return "" if origin.netloc == socket.headers.get("host") else "only this server's own page may play"
+    origin = socket.headers.get("origin", "").partition("://")[2]
+    return "" if origin == socket.headers.get("host") else "only this server's own page may play"
 
 
-def hosts_of(host: str, port: int) -> set[str] | None:
-    """Names, with port, under which a server at this address may be asked for; any where other machines may come.
+def name_of(host: str) -> str:
+    """Without the port, which a tunnel changes.
 
-    Without this check another site's name could be made to mean this machine. Other machines need the token.
+    >>> name_of("localhost:8017"), name_of("[::1]:8017"), name_of("localhost")
+    ('localhost', '[::1]', 'localhost')
     """
-    return {f"{name}:{port}" for name in _LOOPBACK} if is_loopback(host) else None
+    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach it."""
-    return host in {"127.0.0.1", "localhost", "::1"}
+    return host in LOOPBACK or host == "::1"
 
 
 @dataclass
@@ -143,6 +167,7 @@ class Tab:
     speed: float = 1.0
     single_steps: int = 0
     acknowledged: int = 0
+    """Number of the last input."""
     held: str = "NOOP"
     tapped: str | None = None
     """Pressed since the last step, and perhaps released again."""
@@ -154,7 +179,7 @@ class Tab:
         """Play until one of both ends goes."""
         session = self.session
         await self.socket.send_text(json.dumps(_facts(session, self.limits)))
-        self._show(session.picture(), 0, 0.0, 0.0)
+        await self._run(session.picture)
         tasks = [asyncio.create_task(part()) for part in (self._listen, self._tick, self._send)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -187,14 +212,16 @@ class Tab:
 
     async def _take(self, told: Input | Command) -> None:
         if isinstance(told, Input):
-            self.acknowledged, self.held = told.number, told.action
-            if told.action != "NOOP":
+            # What is pressed between two steps is done once, even if it has been let go; what was held before is not.
+            if told.action not in ("NOOP", self.held) and self.tapped is None:
                 self.tapped = told.action
+            self.acknowledged, self.held = told.number, told.action
             return
-        loop, value = asyncio.get_running_loop(), told.value
+        value = told.value
         match told.name:
             case "pause":
                 self.paused, self.tapped = value, None
+                await self._run(self.session.picture)
             case "step":
                 self.paused, self.single_steps = True, min(8, self.single_steps + 1)
             case "speed":
@@ -205,34 +232,42 @@ class Tab:
                 if not 0 <= value <= 5:
                     raise ValueError("temperature must lie in [0, 5]")
                 self.session.sampler = Categorical(float(value), None, 0) if value else Greedy()
-                self._show(await loop.run_in_executor(self.torch, self.session.swap), 0, 0.0, 0.0)
+                await self._run(self.session.swap)
             case "reset":
                 if not 0 <= value < 2**32:
                     raise ValueError("a seed lies in [0, 2^32)")
-                self._show(await loop.run_in_executor(self.torch, self.session.reset, value), 0, 0.0, 0.0)
+                await self._run(partial(self.session.reset, value))
             case "swap":
-                self._show(await loop.run_in_executor(self.torch, self.session.swap), 0, 0.0, 0.0)
+                await self._run(self.session.swap)
 
     async def _tick(self) -> None:
-        """Step at absolute times; a time that has passed is skipped, not caught up with."""
+        """Step at absolute times; times that have passed are skipped, not caught up with."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while time.monotonic() - self.heard < self.limits.silence:
+        while True:
             period = 1 / (self.limits.fps * self.speed)
-            due = max(due + period, loop.time() - period)
+            due += period * max(1, math.ceil((loop.time() - due) / period))
             await asyncio.sleep(due - loop.time())
+            if time.monotonic() - self.heard > self.limits.silence:
+                self.held, self.tapped = "NOOP", None  # whoever says nothing holds nothing
             if self.paused and not self.single_steps:
                 continue
             self.single_steps = max(0, self.single_steps - 1)
             action, self.tapped = self.tapped or self.held, None
-            number, begin = self.session.action_names.index(action), loop.time()
-            picture = await loop.run_in_executor(self.torch, self.session.step, number)
-            self._show(picture, number, loop.time() - begin, begin - due)
+            await self._run(partial(self.session.step, self.session.action_names.index(action)), action, due)
 
-    def _show(self, picture: Picture, action: int, seconds: float, late: float) -> None:
-        """Send it, instead of an older one that has not been sent yet."""
-        tick = Tick(picture, self.acknowledged, action, self.paused, self.session.over, 1000 * seconds, 1000 * late)
-        self._newest = tick.encode()
+    async def _run(self, work: Callable[[], Picture], action: str = "NOOP", due: float | None = None) -> None:
+        """Let the session do something in torch's thread and show what comes of it, instead of what is not sent yet."""
+        loop, acknowledged = asyncio.get_running_loop(), self.acknowledged  # what comes in meanwhile is not in it
+
+        def timed() -> tuple[Picture, float, float]:
+            begin = time.perf_counter()
+            late = 0.0 if due is None else max(0.0, loop.time() - due)
+            return work(), time.perf_counter() - begin, late
+
+        picture, seconds, late = await loop.run_in_executor(self.torch, timed)
+        number, over = self.session.action_names.index(action), self.session.over
+        self._newest = Tick(picture, acknowledged, number, self.paused, over, 1000 * seconds, 1000 * late).encode()
         self._there_is_one.set()
 
     async def _send(self) -> None:
@@ -256,4 +291,5 @@ def _facts(session: Session, limits: Limits) -> dict[str, Any]:
         "fps": limits.fps,
         "seed": session.seed,
         "judged": session.models.outcome is not None,
+        "temperature": getattr(session.sampler, "temperature", 0),
     }

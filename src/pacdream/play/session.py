@@ -88,6 +88,8 @@ class Session:
         self._intro, self._left_at = intro, left_at
         self._step = self._left_after = 0
         self._points = self._lost = self._points_before = 0.0
+        self._stands = False
+        """The game was over before the last step: the dream cannot be compared any more."""
         self.reset(seed)
 
     def reset(self, seed: int) -> Picture:
@@ -120,7 +122,8 @@ class Session:
     def picture(self) -> Picture:
         """As both stand."""
         real = self._encode(self._frames[-2:])
-        if not self._left_after and float((real != self._state.codes[0]).float().mean()) > self._left_at:
+        wrong = float((real != self._state.codes[0]).float().mean())
+        if wrong > self._left_at and not (self._stands or self._left_after):
             self._left_after = self._step
         return Picture(
             step=self._step,
@@ -143,7 +146,7 @@ class Session:
         grids = torch.stack([self._encode(pair) for pair in pairs])
         self._state = condition(self.models.model, grids[None], torch.tensor([actions]))
         self._sample = self.sampler.drawing_with([torch.Generator().manual_seed(self.seed)])
-        self._grids, self._taken = [grids[-1]], [0]
+        self._grids, self._taken = list(grids), actions
         self._entropy = np.zeros(self.models.model.grid_shape, np.uint8)
         self._step = self._left_after = 0
         self._points = self._lost = 0.0
@@ -152,6 +155,7 @@ class Session:
 
     def _play(self, action: int) -> None:
         """One step of the game."""
+        self._stands = self.over
         if self.over:
             return
         frame, reward, terminated, truncated, _ = self._game.step(action)
@@ -166,13 +170,14 @@ class Session:
         step, self._state = predict(self.models.model, self._state, torch.tensor([action]), self._sample)
         self._entropy = _entropy(step.output.logits[0])
         self._step += 1
-        self._grids, self._taken = [*self._grids[-8:], step.codes[0]], [*self._taken[-8:], action]
+        kept = max(_CONTEXT, self.models.outcome.grids if self.models.outcome else 0)
+        self._grids, self._taken = [*self._grids, step.codes[0]][-kept:], [*self._taken, action][-kept:]
         self._judge()
 
     def _judge(self) -> None:
         """What the last step that can be judged has earned in the dream."""
         outcome = self.models.outcome
-        if outcome is None or self._step <= outcome.after + outcome.before:
+        if outcome is None or self._step <= outcome.after:
             return
         grids, taken = self._grids[-outcome.grids :], self._taken[-outcome.grids + 1 :]
         judged = outcome.judge(torch.stack(grids)[None], torch.tensor([taken]))

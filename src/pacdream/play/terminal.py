@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import sys
 import termios
 import time
@@ -22,15 +23,17 @@ _CLEAR, _HOME, _RESET = "\x1b[2J", "\x1b[H", "\x1b[0m"
 HELP = "arrows or WASD steer until another key, x lets go, space pauses, r dreams on from the game, n new game, q ends"
 
 
-def half_blocks(picture: NDArray[np.uint8], rgb: NDArray[np.uint8], columns: int) -> list[str]:
-    """Lines of text that show palette indices (H, W), at most ``columns`` characters wide.
+def half_blocks(picture: NDArray[np.uint8], rgb: NDArray[np.uint8], columns: int, lines: int) -> list[str]:
+    """Text that shows palette indices (H, W) in at most so many columns and lines.
 
     >>> picture, rgb = np.zeros((210, 160), np.uint8), np.zeros((256, 3), np.uint8)
-    >>> lines = half_blocks(picture, rgb, columns=80)
-    >>> len(lines), lines[0].count("▀")
+    >>> shown = half_blocks(picture, rgb, columns=80, lines=60)
+    >>> len(shown), shown[0].count("▀")
     (52, 80)
+    >>> len(half_blocks(picture, rgb, columns=80, lines=22))
+    21
     """
-    every = -(-picture.shape[1] // columns)
+    every = max(1, -(-picture.shape[1] // max(1, columns)), -(-picture.shape[0] // (2 * max(1, lines))))
     small = rgb[picture[::every, ::every]]
     small = small[: len(small) // 2 * 2]
     return [_line(top, bottom) for top, bottom in zip(small[::2], small[1::2], strict=True)]
@@ -68,8 +71,10 @@ def play_in_terminal(session: Session, rgb: NDArray[np.uint8], fps: float) -> No
                     picture = session.swap()
                 elif key == "n":
                     picture = session.reset(session.seed + 1)
-                else:
-                    held = _KEYS.get(key, "NOOP" if key == "x" else held)
+                elif key == "x":
+                    held = "NOOP"
+                elif _KEYS.get(key) in session.action_names:
+                    held = _KEYS[key]
             if not paused:
                 picture = session.step(session.action_names.index(held))
             sys.stdout.write(_HOME + _screen(picture, rgb, held, paused))
@@ -79,26 +84,27 @@ def play_in_terminal(session: Session, rgb: NDArray[np.uint8], fps: float) -> No
 
 
 def _screen(picture: Picture, rgb: NDArray[np.uint8], held: str, paused: bool) -> str:
-    """Dream and, where there is room, game; below them what is known."""
-    columns = os.get_terminal_size().columns
-    both = columns >= 2 * 80 + 2
-    width = min(160, (columns - 2) // 2 if both else columns)
-    lines = half_blocks(picture.dream, rgb, width)
-    if both:
-        lines = [f"{dream}  {game}" for dream, game in zip(lines, half_blocks(picture.game, rgb, width), strict=True)]
+    """Dream and game; below them what is known."""
+    columns, rows = shutil.get_terminal_size()
+    size = ((columns - 2) // 2, rows - 2)
+    dream, game = (half_blocks(shown, rgb, *size) for shown in (picture.dream, picture.game))
+    lines = [f"{left}  {right}" for left, right in zip(dream, game, strict=True)]
     wrong = int((picture.codes != picture.real_codes).sum())
-    left = f"left reality after {picture.left_after}" if picture.left_after else "still in reality"
+    departure = f"left reality after {picture.left_after}" if picture.left_after else "still in reality"
     told = (
         f"step {picture.step}  {held}{' (paused)' if paused else ''}  {picture.points:.0f} points expected, "
-        f"{picture.real_points:.0f} in the game  {wrong} wrong codes, {left}"
+        f"{picture.real_points:.0f} in the game  {wrong} wrong codes, {departure}"
     )
-    return "\r\n".join([*lines, told + "\x1b[K", HELP + "\x1b[K"])
+    return "\r\n".join([*lines, told[:columns] + "\x1b[K", HELP[:columns] + "\x1b[K"])
 
 
 def _pressed() -> Iterator[str]:
     """Keys that have been pressed since the last time."""
     while select.select([sys.stdin], [], [], 0)[0]:
-        data = os.read(sys.stdin.fileno(), 64).decode(errors="ignore")
+        data = os.read(sys.stdin.fileno(), 64).decode(errors="ignore").replace("\x1bO", "\x1b[")
+        if not data:
+            yield "q"  # the terminal is gone
+            return
         while data:
             length = 3 if data.startswith("\x1b[") else 1
             yield data[:length]

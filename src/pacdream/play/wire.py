@@ -93,7 +93,7 @@ def parse(message: str, action_names: tuple[str, ...]) -> Input | Command:
             raise ValueError("the game has no such action")
         return Input(number, action)
     name, value = content.get("command"), content.get("value")
-    if name not in COMMANDS or not content.keys() <= {"command", "value"}:
+    if not isinstance(name, str) or name not in COMMANDS or not content.keys() <= {"command", "value"}:
         raise ValueError("a message is neither an input nor a known command")
     wanted = COMMANDS[name]
     if type(value) is not wanted and not (wanted is float and type(value) is int):

@@ -30,16 +30,19 @@ export class Held {
 }
 
 export function listenToKeys(held, shortcuts) {
-  const typing = (event) => event.target.matches("input, select");
+  const typing = (event) => event.target.matches("input[type=number], select");
   addEventListener("keydown", (event) => {
     if (typing(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     const direction = KEYS[event.code], shortcut = shortcuts[event.code];
-    if (!direction && !(shortcut && !(event.code === "Space" && event.target.matches("button, summary")))) return;
+    if (!direction && !(shortcut && !(event.code === "Space" && event.target.matches("button, summary, input")))) return;
     event.preventDefault();
     if (event.repeat) return;
     if (direction) held.press(direction); else shortcut();
   });
-  addEventListener("keyup", (event) => { if (KEYS[event.code]) held.release(KEYS[event.code]); });
+  addEventListener("keyup", (event) => {
+    if (KEYS[event.code]) held.release(KEYS[event.code]);
+    if (event.code.startsWith("Meta")) held.releaseAll(); // a Mac does not tell of keys that are let go under Cmd
+  });
 }
 
 export function listenToPad(pad, held) {

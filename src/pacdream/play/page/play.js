@@ -9,10 +9,10 @@ let socket, facts, dream, game, tick, number = 0, paused = false;
 const sentAt = new Map();
 
 const held = new Held((action) => input(action));
-listenToKeys(held, { Space: () => pause(!paused), Period: () => command("step", null), KeyR: () => command("swap", null), KeyN: newGame, KeyG: toggleGame });
+listenToKeys(held, { Space: () => pause(!paused), Period: step, KeyR: () => command("swap", null), KeyN: newGame, KeyG: toggleGame });
 listenToPad(at("pad"), held);
 at("pause").onclick = () => pause(!paused);
-at("step").onclick = () => command("step", null);
+at("step").onclick = step;
 at("swap").onclick = () => command("swap", null);
 at("reset").onclick = () => command("reset", Number(at("seed").value) >>> 0);
 at("speed").onchange = () => command("speed", Number(at("speed").value));
@@ -22,7 +22,11 @@ at("dream").onpointermove = (event) => showCode(dream?.cellAt(event));
 at("dream").onpointerleave = () => showCode(null);
 addEventListener("blur", leave);
 document.addEventListener("visibilitychange", () => { if (document.hidden) leave(); });
-setInterval(() => input(held.action), HEARTBEAT);
+setInterval(() => input(held.action, true), HEARTBEAT);
+for (const control of document.querySelectorAll("#controls input:not([type=number]), #controls select, #controls button"))
+  control.addEventListener(control.matches("button") ? "click" : "change", (event) => { // the keys steer again
+    if (event.detail > 0 || !control.matches("button")) at("dream").focus({ preventScroll: true });
+  });
 connect();
 
 function connect() {
@@ -33,7 +37,7 @@ function connect() {
   socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) => typeof data === "string" ? begin(JSON.parse(data)) : show(readTick(data, facts));
   socket.onclose = ({ code, reason }) => {
-    const refused = code === 1008 || code === 1013;
+    const refused = [1008, 1011, 1013].includes(code);
     say(refused ? reason : "the server is gone, trying again …");
     if (!refused) setTimeout(connect, RETRY);
   };
@@ -44,14 +48,15 @@ function begin(told) {
   dream = new View(at("dream"), facts);
   game = new View(at("game"), facts);
   at("seed").value = facts.seed;
-  paused = false;
-  say("steer with the arrow keys");
-  at("dream").focus();
+  at("speed").value = "1";
+  at("temperature").value = [...at("temperature").options].find((option) => Number(option.value) === facts.temperature)?.value ?? "1";
+  sentAt.clear();
+  if (document.hidden || !document.hasFocus()) leave(); else pause(false);
+  at("dream").focus({ preventScroll: true });
 }
 
 function show(next) {
   tick = next;
-  paused = tick.paused;
   const sent = sentAt.get(tick.acknowledged);
   if (sent !== undefined) at("latency").textContent = `${(performance.now() - sent).toFixed(0)} ms`;
   for (const known of sentAt.keys()) if (known <= tick.acknowledged) sentAt.delete(known);
@@ -74,13 +79,12 @@ function draw() {
   at("lost").textContent = facts.judged ? `${(100 * tick.lost).toFixed(0)} %` : "–";
   at("action").textContent = facts.actions[tick.action];
   at("time").textContent = `${tick.milliseconds.toFixed(0)} ms`;
-  at("pause").setAttribute("aria-pressed", paused);
 }
 
-function input(action) {
+function input(action, isHeartbeat = false) {
   if (!facts || socket.readyState !== WebSocket.OPEN) return;
   number += 1;
-  sentAt.set(number, performance.now());
+  if (!isHeartbeat && !paused) sentAt.set(number, performance.now());
   socket.send(JSON.stringify({ input: number, action: facts.actions.includes(action) ? action : "NOOP" }));
 }
 
@@ -89,15 +93,25 @@ function command(name, value) {
 }
 
 function pause(wanted) {
+  showPaused(wanted);
+  command("pause", wanted);
+}
+
+function step() {
+  showPaused(true);
+  command("step", null);
+}
+
+function showPaused(wanted) {
   paused = wanted;
   at("pause").setAttribute("aria-pressed", paused);
-  command("pause", paused);
+  say(paused ? "paused: press space to go on" : "steer with the arrow keys");
 }
 
 function leave() {
+  if (!facts || socket.readyState !== WebSocket.OPEN) return;
   held.releaseAll();
   pause(true);
-  say("paused: press space to go on");
 }
 
 function newGame() {

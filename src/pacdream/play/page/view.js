@@ -10,7 +10,7 @@ export class View {
     canvas.height = SCALE * this.height;
     this.context = canvas.getContext("2d");
     this.context.imageSmoothingEnabled = false;
-    this.small = new OffscreenCanvas(this.width, this.height);
+    this.small = Object.assign(document.createElement("canvas"), { width: this.width, height: this.height });
     this.smallContext = this.small.getContext("2d");
     this.image = this.smallContext.createImageData(this.width, this.height);
     this.colours = coloursOf(facts.palette);
