@@ -192,7 +192,7 @@ def test_a_run_that_was_trained_without_a_report_is_measured(
 def test_a_bare_tokenizer_is_one_line(vqvae_run: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     bare = shutil.copy(vqvae_run / "checkpoints" / "best.ckpt", tmp_path / "mine" / "mine.ckpt")
-    assert "is a tokenizer outside the folder of its run" in refusal(tmp_path / "here", f"run={bare}")
+    assert "is of the kind 'tokenizer' and outside the folder of its run" in refusal(tmp_path / "here", f"run={bare}")
 
 
 def test_a_checkpoint_of_a_game_with_other_actions_is_refused(
