@@ -34,8 +34,9 @@ def test_an_agent_learns_is_saved_and_plays_the_game(where: list[str], tmp_path:
     assert f"return in the {world}" in found
     assert set(found["players"]) == {"agent", "random"}
     assert (tmp_path / "agent.zip").is_file()
-    rows = csv.DictReader((tmp_path / "csv" / "metrics.csv").open())
-    assert [int(row["step"]) for row in rows if row["agent/return"]] == [16, 32]
+    if world == "dream":  # in the game nobody has died yet
+        rows = csv.DictReader((tmp_path / "csv" / "metrics.csv").open())
+        assert [int(row["step"]) for row in rows if row["agent/return"]] == [16, 32]
 
 
 def test_it_goes_on_where_it_was_saved(where: list[str], tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_an_agent_does_not_go_on_in_another_world(where: list[str], tmp_path: Pa
         ("dream.ends=never", "ends='never' is unknown"),
         ("steps=0", "steps=0 must be at least 1"),
         ("dream.num_envs=0", "num_envs=0 must be at least 1"),
-        ("dream.horizon=abc", "horizon='abc' must be"),
+        ("dream.horizon=abc", "dream.horizon='abc' is no int"),
     ],
 )
 def test_mistakes_end_in_a_line(where: list[str], tmp_path: Path, override: str, message: str) -> None:

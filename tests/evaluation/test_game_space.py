@@ -25,7 +25,16 @@ from pacdream.rollout.sampler import Categorical
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
 from tests.rollout.scripted import ScriptedWorldModel, count_up, follow_action, stand_still
-from tests.runs import ABOUT, SETTINGS, SMALL_REPORT, quick_cost, several_held_out, tiny_measurement, untrained_gru
+from tests.runs import (
+    ABOUT,
+    SETTINGS,
+    SMALL_REPORT,
+    quick_cost,
+    several_held_out,
+    tiny_measurement,
+    untrained_gru,
+    untrained_outcome,
+)
 
 CONTEXT, HORIZON, HELD = 4, 5, 4
 ACTIONS = [1, 2, 3, 4]
@@ -266,7 +275,7 @@ def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: HeldDirection
 def test_the_same_seed_measures_the_same_numbers(latents: LatentDataModule, done: Measurement) -> None:
     data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
     with quick_cost():
-        again = measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT)
+        again = measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT, untrained_outcome(data))
     assert again.card.figures.keys() == done.card.figures.keys()
     for name, reading in done.card.figures.items():
         for field in fields(reading):
@@ -279,6 +288,7 @@ def test_the_same_seed_measures_the_same_numbers(latents: LatentDataModule, done
 
 def test_intervals_are_intervals_and_shares_are_shares(done: Measurement) -> None:
     unbounded = {"bits_per_frame", "skill", "skill_area", "steps_until_half_skill", "psnr", "median", "p90"}
+    unbounded |= {"return_correlation", "return_expected", "return_real"}
     for name, reading in done.card.figures.items():
         known = ~np.isnan(reading.low)
         assert (reading.low[known] <= reading.high[known]).all()

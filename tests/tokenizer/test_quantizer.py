@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ def features() -> Tensor:
 def test_configured_codebooks_have_256_codes_or_as_many_as_their_name_says(
     quantizer: Any, request: pytest.FixtureRequest
 ) -> None:
-    wanted = 512 if "512" in request.node.callspec.params["quantizer"] else 256
+    named = re.search(r"\d+$", request.node.callspec.params["quantizer"])
+    wanted = int(named[0]) if named else 256
     assert quantizer.codebook_size == wanted
 
 
