@@ -46,7 +46,7 @@ def test_it_goes_on_where_it_was_saved(where: list[str], tmp_path: Path) -> None
 
 def test_an_agent_does_not_go_on_in_another_world(where: list[str], tmp_path: Path) -> None:
     learnt(tmp_path / "first", where, "steps=16", "world=game")
-    with pytest.raises(ValueError, match=r"has learnt elsewhere \(world: 'game' -> 'dream'\)|has learnt elsewhere"):
+    with pytest.raises(ValueError, match="has learnt elsewhere"):
         learnt(tmp_path / "second", where, "steps=32", f"resume={tmp_path / 'first'}")
 
 

@@ -98,7 +98,7 @@ def test_rank_correlation_is_one_for_the_same_order_minus_one_for_the_opposite_a
     assert found.means() == {"same": [1.0], "opposite": [-1.0], "undecided": [0.0]}
     never = RankCorrelation(Told([2.0, 2.0, 2.0]), asked, plans=3, horizon=1, max_hold=1, seed=0)
     assert never.compare(now, num_actions=2) == 0
-    assert never.means()["same"] == [None]
+    assert never.means()["same"] == []
 
 
 def test_a_return_counts_what_is_earned_while_alive():

@@ -96,7 +96,7 @@ def test_futures_are_imagined_in_batches_of_the_wanted_size_with_the_same_result
         assert torch.equal(getattr(one, name), getattr(other, name))
 
 
-def test_held_actions_left_of_the_start_are_considered():
+def test_what_is_left_of_the_last_plan_and_every_held_action_are_compared():
     kept = RandomShooting(num_futures=4, horizon=5, max_hold=2)._futures(
         np.zeros(5, np.int64), np.repeat(np.arange(3)[:, None], 5, 1), 3, np.random.default_rng(0)
     )

@@ -35,9 +35,6 @@ from pacdream.rollout.video import Film, write_video
 
 log = logging.getLogger(__name__)
 
-HOLD = 8
-"""Longest hold, in steps, of the actions in the plans whose foretold returns are compared."""
-
 
 def plan(config: DictConfig) -> None:
     """Play ``config.episodes`` games with the planner, its baselines and its oracles, from the same seeds.
@@ -105,7 +102,7 @@ def _correlation(
     if game.dot_size is not None:
         asked["counted_dream"] = CountedDream(dream, planner.tokenizer, game)
     real = EmulatorForesight(make_env, seed=0)
-    return RankCorrelation(real, asked, config.plans, planner.search.horizon, HOLD, config.seed)
+    return RankCorrelation(real, asked, config.plans, planner.search.horizon, config.max_hold, config.seed)
 
 
 class _Record:
@@ -166,7 +163,7 @@ def scores_of(played: Played, resamples: int, seed: int, steps_foretold: int = 0
         "steps": played.steps.tolist(),
         "unfinished": played.unfinished,
         "seconds_per_decision": round(played.seconds_per_decision, 4),
-        "frames_per_decision": round(steps_foretold / max(1, int(played.steps.max()) * len(scores)), 1),
+        "frames_per_decision": round(steps_foretold / max(1, int(played.steps.sum())), 1),
     }
 
 

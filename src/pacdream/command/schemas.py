@@ -52,6 +52,7 @@ class PlanSettings:
     oracles: list[str]
     moments: Natural
     plans: Positive
+    max_hold: Positive
     max_steps: Positive
     resamples: Positive
     fps: Positive

@@ -20,7 +20,7 @@ class RankCorrelation:
 
     def __init__(
         self, real: Foresight, foresights: Mapping[str, Foresight], plans: int, horizon: int, max_hold: int, seed: int
-    ):
+    ) -> None:
         """``plans`` random plans of ``horizon`` steps are compared at each moment."""
         self._real, self._foresights = real, foresights
         self._plans, self._horizon, self._max_hold = plans, horizon, max_hold
@@ -28,22 +28,27 @@ class RankCorrelation:
         self._found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in foresights}
 
     def compare(self, present: Present, num_actions: int) -> int:
-        """Ask all of them at one moment of B games; return in how many it mattered in the end what was done."""
+        """Ask all of them at one moment of B games; return in how many it matters in the end what is done.
+
+        The others, such as before a game has begun, tell nothing and are not asked about.
+        """
         drawn = [
             [draw_held(self._rng, num_actions, self._max_hold, self._horizon) for _ in range(self._plans)]
             for _ in present.last_actions
         ]
         plans = torch.from_numpy(np.array(drawn)).to(present.actions.device)
         real = _by_row(self._real, present, plans)
-        for name, foresight in self._foresights.items():
-            foretold = _by_row(foresight, present, plans)
-            for row in range(len(plans)):
-                self._found[name].append(_spearman(foretold[row], real[row]))
-        return int((np.ptp(real[..., -1], 1) > 0).sum())
+        rows = np.flatnonzero(np.ptp(real[..., -1], 1) > 0).tolist()
+        if rows:
+            present, plans, real = present.pick(rows), plans[rows], real[rows]
+            for name, foresight in self._foresights.items():
+                for ours, theirs in zip(_by_row(foresight, present, plans), real, strict=True):
+                    self._found[name].append(_spearman(ours, theirs))
+        return len(rows)
 
     def means(self) -> dict[str, list[float | None]]:
         """For each foresight, by horizon; nothing where real returns never differed."""
-        table = {name: pd.DataFrame(rows).mean().tolist() for name, rows in self._found.items() if rows}
+        table = {name: pd.DataFrame(rows).mean().tolist() for name, rows in self._found.items()}
         return {name: [None if np.isnan(value) else round(value, 4) for value in row] for name, row in table.items()}
 
 

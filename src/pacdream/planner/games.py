@@ -1,5 +1,6 @@
 """Several games at once, played by one policy."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from pacdream.game.palette_frames import PaletteFrames
 from pacdream.policy.base import Policy
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,11 @@ def play_games(
     policy.begin(games[0].action_names, [np.random.default_rng(seed) for _, seed in seeds], games)
     scores, steps = np.zeros(len(games)), np.zeros(len(games), np.int64)
     playing = np.ones(len(games), np.bool_)
-    seconds = decisions = 0.0
+    seconds = 0.0
     for t in range(max_steps):
         begin = time.perf_counter()
         actions = policy.act(frames)
         seconds += time.perf_counter() - begin
-        decisions += len(games)
         if watch:
             watch(t, frames, playing)
         frames = frames.copy()
@@ -67,6 +69,8 @@ def play_games(
             scores[row] += float(reward)
             steps[row] += 1
             playing[row] = not (terminated or truncated)
+            if not playing[row]:
+                log.info("game %d: %.0f points in %d steps", row, scores[row], steps[row])
         if not playing.any():
             break
-    return Played(scores, steps, int(playing.sum()), seconds / max(1.0, decisions))
+    return Played(scores, steps, int(playing.sum()), seconds / max(1, int(steps.sum())))
