@@ -8,7 +8,7 @@ from pacdream.command.plan import plan
 from tests.runs import hydra_run, tiny_outcome, tiny_run
 
 TINY = [
-    "episodes=2", "max_steps=75", "moments=1", "plans=3", "resamples=20", "planner.search.num_futures=10",
+    "episodes=2", "max_steps=95", "moments=1", "plans=6", "resamples=20", "planner.search.num_futures=10",
     "planner.search.horizon=4",
 ]  # fmt: skip
 
@@ -37,12 +37,12 @@ def test_planner_oracles_and_baselines_play_the_same_games_and_a_video_shows_the
     for player in found["players"].values():
         assert len(player["scores"]) == 2
         assert player["low"] <= player["mean"] <= player["high"]
-    assert found["players"]["planner"]["frames_per_decision"] == pytest.approx(10 * 4 / 3, abs=0.1)
+    assert found["players"]["planner"]["frames_per_decision"] == pytest.approx(10 * 4 / 3, abs=0.3)
     assert set(found["rank_correlation"]) == {"dream", "emulator", "judged_emulator", "counted_dream"}
     assert len(found["rank_correlation"]["emulator"]) == 4
     assert len(found["rank_correlation"]["dream"]) == 3  # the last step is judged by the grid after it
     with av.open(str(tmp_path / "plan.mp4")) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 74
+        assert sum(1 for _ in container.decode(video=0)) == 94
 
 
 def test_the_same_seed_plays_the_same_games(run: Path, outcome: Path, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ pytest.importorskip("httpx")
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from pacdream.play.server import LOOPBACK, Limits, Server
+from pacdream.play.server import LOOPBACK, Server
+from pacdream.play.tab import Limits
 from pacdream.play.wire import HEADER
 from tests.play.test_session import LEFT, UP, models, session  # noqa: F401 - a fixture
 

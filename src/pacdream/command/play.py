@@ -17,8 +17,9 @@ from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.instantiate import build
 from pacdream.game.palette import ntsc_palette
 from pacdream.outcome.frozen import find_outcome
-from pacdream.play.server import LOOPBACK, Limits, Server, is_loopback
+from pacdream.play.server import LOOPBACK, Server, is_loopback
 from pacdream.play.session import Models, Session
+from pacdream.play.tab import Limits
 from pacdream.play.terminal import play_in_terminal
 from pacdream.play.wire import LONGEST
 from pacdream.rollout.sampler import Categorical, Greedy

@@ -1,17 +1,12 @@
-"""The server: one page, and a socket for each tab, all games stepped by one thread in turn."""
+"""The server: one page, and a socket for each tab; who may come in."""
 
 import asyncio
 import contextlib
-import json
 import logging
-import math
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,17 +19,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from pacdream.core.files import one_line
-from pacdream.game.palette import ntsc_palette
-from pacdream.play.session import Picture, Session
-from pacdream.play.wire import Command, Input, Tick, parse
-from pacdream.rollout.sampler import Categorical, Greedy
+from pacdream.play.session import Session
+from pacdream.play.tab import BROKEN_RULE, Limits, Tab
 
 log = logging.getLogger(__name__)
 
 _PAGE = Path(str(files("pacdream"))) / "play" / "page"
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 """Names of this machine for itself."""
-_BROKEN_RULE, _FAILED, _TRY_LATER = 1008, 1011, 1013
+_FAILED, _TRY_LATER = 1011, 1013
 """Codes with which a socket is closed, of RFC 6455."""
 
 
@@ -46,20 +39,6 @@ class _Fresh(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
         return response
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one server bears."""
-
-    fps: float
-    """Steps a second at speed 1."""
-    games: int
-    """Tabs at once."""
-    messages_per_second: int
-    """Of one tab."""
-    silence: float
-    """Seconds without a message after which a tab holds nothing any more; the page sends one every second."""
 
 
 class Server:
@@ -107,7 +86,7 @@ class Server:
         if reason or self.games >= self._limits.games:
             told = reason or f"{self._limits.games} games are being played already: close another tab and reload"
             await socket.accept()
-            await socket.close(_BROKEN_RULE if reason else _TRY_LATER, told)
+            await socket.close(BROKEN_RULE if reason else _TRY_LATER, told)
             return
         self.games += 1
         try:
@@ -153,143 +132,3 @@ def name_of(host: str) -> str:
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach it."""
     return host in LOOPBACK or host == "::1"
-
-
-@dataclass
-class Tab:
-    """One socket and its game."""
-
-    socket: WebSocket
-    session: Session
-    limits: Limits
-    torch: ThreadPoolExecutor
-    paused: bool = False
-    speed: float = 1.0
-    single_steps: int = 0
-    acknowledged: int = 0
-    """Number of the last input."""
-    held: str = "NOOP"
-    tapped: str | None = None
-    """Pressed since the last step, and perhaps released again."""
-    heard: float = field(default_factory=time.monotonic)
-    _newest: bytes | None = None
-    _there_is_one: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def run(self) -> None:
-        """Play until one of both ends goes."""
-        session = self.session
-        await self.socket.send_text(json.dumps(_facts(session, self.limits)))
-        await self._run(session.picture)
-        tasks = [asyncio.create_task(part()) for part in (self._listen, self._tick, self._send)]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _listen(self) -> None:
-        """Take what the player does; close on garbage and on floods, with the reason."""
-        second, count = int(time.monotonic()), 0
-        while True:
-            message = await self.socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            self.heard = time.monotonic()
-            if int(self.heard) != second:
-                second, count = int(self.heard), 0
-            count += 1
-            try:
-                if count > self.limits.messages_per_second:
-                    raise ValueError(f"more than {self.limits.messages_per_second} messages a second")
-                told = parse(message.get("text") or "", self.session.action_names)
-                await self._take(told)
-            except ValueError as error:
-                await self.socket.close(_BROKEN_RULE, str(error)[:120])
-                return
-
-    async def _take(self, told: Input | Command) -> None:
-        if isinstance(told, Input):
-            # What is pressed between two steps is done once, even if it has been let go; what was held before is not.
-            if told.action not in ("NOOP", self.held) and self.tapped is None:
-                self.tapped = told.action
-            self.acknowledged, self.held = told.number, told.action
-            return
-        value = told.value
-        match told.name:
-            case "pause":
-                self.paused, self.tapped = value, None
-                await self._run(self.session.picture)
-            case "step":
-                self.paused, self.single_steps = True, min(8, self.single_steps + 1)
-            case "speed":
-                if not 0.1 <= value <= 4:
-                    raise ValueError("speed must lie in [0.1, 4]")
-                self.speed = float(value)
-            case "temperature":
-                if not 0 <= value <= 5:
-                    raise ValueError("temperature must lie in [0, 5]")
-                self.session.sampler = Categorical(float(value), None, 0) if value else Greedy()
-                await self._run(self.session.swap)
-            case "reset":
-                if not 0 <= value < 2**32:
-                    raise ValueError("a seed lies in [0, 2^32)")
-                await self._run(partial(self.session.reset, value))
-            case "swap":
-                await self._run(self.session.swap)
-
-    async def _tick(self) -> None:
-        """Step at absolute times; times that have passed are skipped, not caught up with."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while True:
-            period = 1 / (self.limits.fps * self.speed)
-            due += period * max(1, math.ceil((loop.time() - due) / period))
-            await asyncio.sleep(due - loop.time())
-            if time.monotonic() - self.heard > self.limits.silence:
-                self.held, self.tapped = "NOOP", None  # whoever says nothing holds nothing
-            if self.paused and not self.single_steps:
-                continue
-            self.single_steps = max(0, self.single_steps - 1)
-            action, self.tapped = self.tapped or self.held, None
-            await self._run(partial(self.session.step, self.session.action_names.index(action)), action, due)
-
-    async def _run(self, work: Callable[[], Picture], action: str = "NOOP", due: float | None = None) -> None:
-        """Let the session do something in torch's thread and show what comes of it, instead of what is not sent yet."""
-        loop, acknowledged = asyncio.get_running_loop(), self.acknowledged  # what comes in meanwhile is not in it
-
-        def timed() -> tuple[Picture, float, float]:
-            begin = time.perf_counter()
-            late = 0.0 if due is None else max(0.0, loop.time() - due)
-            return work(), time.perf_counter() - begin, late
-
-        picture, seconds, late = await loop.run_in_executor(self.torch, timed)
-        number, over = self.session.action_names.index(action), self.session.over
-        self._newest = Tick(picture, acknowledged, number, self.paused, over, 1000 * seconds, 1000 * late).encode()
-        self._there_is_one.set()
-
-    async def _send(self) -> None:
-        while True:
-            await self._there_is_one.wait()
-            self._there_is_one.clear()
-            if self._newest is not None:
-                newest, self._newest = self._newest, None
-                await self.socket.send_bytes(newest)
-
-
-def _facts(session: Session, limits: Limits) -> dict[str, Any]:
-    """What the page must know before the first picture."""
-    tokenizer = session.models.tokenizer
-    return {
-        "actions": session.action_names,
-        "grid": tokenizer.grid_shape,
-        "codebook": tokenizer.codebook_size,
-        "frame": tokenizer.frame_shape,
-        "palette": ntsc_palette().tobytes().hex(),
-        "fps": limits.fps,
-        "seed": session.seed,
-        "judged": session.models.outcome is not None,
-        "temperature": getattr(session.sampler, "temperature", 0),
-    }
