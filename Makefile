@@ -34,8 +34,8 @@ world_model: setup ## Train the attention world model that comes with the packag
 report: setup ## Measure a run again (RUN=outputs/train/<name>/<time>)
 	$(BIN)/python evaluate.py run=$(RUN) $(ARGS)
 
-test: setup ## Run the fast tests
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## Run the fast tests, two at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-slow: setup ## Run the slow end-to-end tests
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -1,5 +1,6 @@
 """Tiny real recordings and a tiny tokenizer, made once per test session."""
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,18 @@ TINY_ATTENTION = {
     "num_blocks": 2,
     "num_heads": 2,
     "max_corruption": 0.2,
+    "begin_with_codebook": True,
 }
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C be one, here and in commands that tests start: a shell's background jobs begin with it ignored."""
+    """Let Ctrl-C be one, here and in commands that tests start: a shell's background jobs begin with it ignored.
+
+    One thread each: the networks are tiny, and threads that wait for one another make them slower.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def compose_config(name: str, overrides: list[str]) -> DictConfig:

@@ -58,6 +58,10 @@ class Tokenizer(nn.Module, ABC):
         """Logits (B, C, H, W) of each palette class for ``codes`` (B, h, w)."""
 
     @abstractmethod
+    def code_features(self) -> Tensor:
+        """What each code stands for: (K, D) vectors, alike where codes look alike."""
+
+    @abstractmethod
     def fold(self, frames: Tensor, padding: int, crop: Crop | None = None) -> Tensor:
         """Palette classes of ``frames`` (B, F, H, W) in the order of the training logits' pixels, (B, F, P, ...) uint8.
 

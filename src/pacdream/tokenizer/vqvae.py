@@ -7,6 +7,7 @@ too little otherwise.
 
 from collections.abc import Callable
 
+import torch
 from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -109,6 +110,12 @@ class VQVAE(Tokenizer):
         """Codes (B, h, w) int64 of ``frames`` (B, F, H, W) uint8."""
         _, codes, _ = self.quantizer(self._features(frames, None))
         return rearrange(codes.long(), "B (h w) -> B h w", h=self.grid_shape[0])
+
+    @torch.no_grad()
+    def code_features(self) -> Tensor:
+        """See ``Tokenizer.code_features``: the quantized features of each code."""
+        codes = torch.arange(self.codebook_size, device=self.palette_indices.device)
+        return self.quantizer.lookup(codes[None])[0]
 
     def decode_logits(self, codes: Tensor) -> Tensor:
         """Logits (B, C, H, W) for ``codes`` (B, h, w)."""

@@ -28,6 +28,7 @@ class AttentionWorldModel(WorldModel):
         num_blocks: int,
         num_heads: int,
         max_corruption: float,
+        begin_with_codebook: bool,
     ) -> None:
         """Build the network.
 
@@ -41,6 +42,8 @@ class AttentionWorldModel(WorldModel):
             num_blocks: of convolution, attention and a small network for each cell.
             num_heads: of attention.
             max_corruption: largest share of the codes that are replaced while training.
+            begin_with_codebook: whether codes that look alike begin with like embeddings and like logits, or with
+                random ones.
 
         Raises:
             ValueError: a number that makes no network.
@@ -55,7 +58,7 @@ class AttentionWorldModel(WorldModel):
             raise ValueError(f"max_corruption={max_corruption} must be at least 0 and below 1")
         self.grid_shape = (grid_shape[0], grid_shape[1])
         self.codebook_size, self.num_actions, self.memory = codebook_size, num_actions, memory
-        self.max_corruption = max_corruption
+        self.max_corruption, self.begin_with_codebook = max_corruption, begin_with_codebook
         # One more of each: what was there before the episode began.
         self.code_embedding = nn.Embedding(codebook_size + 1, embedding_dim)
         self.action_embedding = nn.Embedding(num_actions + 1, embedding_dim)
@@ -67,6 +70,18 @@ class AttentionWorldModel(WorldModel):
         self.head = nn.Linear(width, codebook_size)
         self.stay = nn.Linear(width, 1)
         nn.init.constant_(self.stay.bias, 4.0)
+
+    @torch.no_grad()
+    def begin_with_codes(self, features: Tensor) -> None:
+        """See ``WorldModel.begin_with_codes``: a rare code begins with what is known of those that look like it."""
+        if not self.begin_with_codebook:
+            return
+        features = features - features.mean(0)
+        axes = torch.linalg.svd(features, full_matrices=False).Vh
+        for weight, scale in ((self.code_embedding.weight, 1.0), (self.head.weight, 0.05)):
+            axis = axes[: weight.shape[1]]  # those along which codes differ most
+            seen = features @ axis.T
+            weight[: self.codebook_size].zero_()[:, : len(axis)] = scale * seen / seen.std()
 
     def initial_state(self, batch_size: int, device: torch.device) -> State:
         """No grid and no action has been seen."""

@@ -47,6 +47,9 @@ class WorldModel(nn.Module, ABC):
             Logits (B, h, w, K) of the next grid, and the next state.
         """
 
+    def begin_with_codes(self, features: Tensor) -> None:
+        """Before training: be told what the codes stand for, (K, D) vectors that are alike where codes look alike."""
+
     def remember(self, codes: Tensor, actions: Tensor, state: State) -> State:
         """The state after ``step``, where nobody asks what that predicts; a model that can do it for less overrides."""
         return self.step(codes, actions, state)[1]
