@@ -77,7 +77,7 @@ def test_several_devices_in_a_multirun_are_refused(small: list[str], tmp_path: P
 
 @pytest.mark.parametrize("devices", [["trainer=ddp", "trainer.accelerator=cpu"], ["trainer=cpu", "trainer.devices=2"]])
 def test_two_processes_train_as_one_with_twice_the_batch(devices: list[str], small: list[str], tmp_path: Path) -> None:
-    small = [*small, "optimizer=sgd", "optimizer.lr=0.5", "trainer.max_steps=2"]
+    small = [*small, "optimizer=sgd", "optimizer.lr=0.5", "trainer.max_steps=2", "trainer.precision=32-true"]
     run(tmp_path / "one", [*small, "data.batch_size=8"])
     two = [*devices, "data.batch_size=4", f"hydra.run.dir={tmp_path / 'two'}"]
     subprocess.run(

@@ -72,6 +72,25 @@ def test_before_it_has_learned_it_copies(model: WorldModel, window: tuple[Tensor
     assert (likeliest(model(codes, actions).logits) == codes).float().mean() > 0.9
 
 
+def test_codes_that_look_alike_begin_alike(model: AttentionWorldModel) -> None:
+    features = torch.randn(16, 12)
+    features[3] = features[5] + 0.01
+    before = model.code_embedding.weight.detach().clone()
+    model.begin_with_codes(features)
+    for weight in (model.code_embedding.weight.detach(), model.head.weight.detach()):
+        far = torch.cdist(weight[:16], weight[:16]) + 1e3 * torch.eye(16)
+        assert far[3].argmin() == 5
+    assert torch.equal(model.code_embedding.weight[16], before[16])  # what was there before the episode looks like none
+    assert model.code_embedding.weight[:16].std().item() == pytest.approx(1, abs=0.3)
+
+
+def test_codes_begin_at_random_if_that_is_wanted() -> None:
+    model = build_model(OmegaConf.create({**TINY_ATTENTION, "begin_with_codebook": False}), FACTS)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.begin_with_codes(torch.randn(16, 12))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_only_training_corrupts_what_it_reads(model: WorldModel, window: tuple[Tensor, Tensor]) -> None:
     assert torch.equal(model(*window).logits, model(*window).logits)
     assert not torch.equal(model.train()(*window).logits, model(*window).logits)
