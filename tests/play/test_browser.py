@@ -8,8 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("uvicorn")
+
+import uvicorn
+from playwright.sync_api import sync_playwright
 
 from pacdream.play.server import LOOPBACK, Server
 from pacdream.play.tab import Limits
@@ -55,7 +58,7 @@ def served(models) -> Iterator[Served]:  # noqa: F811
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
@@ -89,8 +92,10 @@ def step_of(page) -> int:
 def colours(page, canvas: str) -> int:
     """Different colours in a canvas."""
     return page.evaluate(
-        """(id) => { const c = document.getElementById(id), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
-        return new Set(new Uint32Array(d.buffer)).size }""",
+        """(id) => {
+          const canvas = document.getElementById(id), area = [0, 0, canvas.width, canvas.height];
+          return new Set(new Uint32Array(canvas.getContext("2d").getImageData(...area).data.buffer)).size;
+        }""",
         canvas,
     )
 
