@@ -24,6 +24,9 @@ class CounterTokenizer(Tokenizer):
     def forward(self, frames: Tensor) -> TokenizerOutput:
         raise NotImplementedError
 
+    def code_features(self) -> Tensor:
+        raise NotImplementedError
+
     def decode_logits(self, codes: Tensor) -> Tensor:
         raise NotImplementedError
 
