@@ -135,3 +135,11 @@ def test_one_batch_can_be_overfitted(tokenizer: Tokenizer, frames: Tensor) -> No
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 2
+
+
+def test_features_of_the_codes_are_what_the_decoder_is_given(tokenizer: Tokenizer) -> None:
+    features, codes = tokenizer.code_features(), torch.arange(tokenizer.codebook_size)
+    assert features.shape[0] == tokenizer.codebook_size
+    assert not features.requires_grad
+    torch.testing.assert_close(features, tokenizer.quantizer.lookup(codes[:, None])[:, 0])
+    assert len(features.unique(dim=0)) == tokenizer.codebook_size
