@@ -27,9 +27,8 @@ tokenizer: setup ## Record the tokenizer's data set and train the VQ-VAE that co
 local_tokenizer: setup ## Record 100 episodes and train the local VQ-VAE that comes with the package
 	$(BIN)/python train.py experiment=vqvae_local $(ARGS)
 
-world_model: setup ## Train the attention world model that comes with the package, and its second stage
+world_model: setup ## Train the attention world model that comes with the package
 	$(BIN)/python train.py experiment=attention $(ARGS)
-	$(BIN)/python train.py experiment=attention_rollout weights=outputs/train/attention $(ARGS)
 
 report: setup ## Measure a run again (RUN=outputs/train/<name>/<time>)
 	$(BIN)/python evaluate.py run=$(RUN) $(ARGS)
