@@ -103,7 +103,12 @@ def colours(page, canvas: str) -> int:
 def test_dream_and_game_are_drawn(context, served: Served) -> None:
     page = opened(context, served, 2)
     assert colours(page, "game") >= 4  # walls, dots, player, ghosts
-    assert colours(page, "dream") >= 1
+    assert page.locator("#dream").evaluate(
+        """(canvas) => {
+          const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+          return pixels.every((byte, i) => i % 4 < 3 || byte);
+        }"""
+    )  # transparent where nothing was drawn
     assert page.inner_text("#wrong").endswith("of 35")
 
 
