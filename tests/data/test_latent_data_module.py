@@ -178,3 +178,31 @@ def test_to_measure_only_no_rare_event_is_needed(folder, cache):
     data = latent_data(folder, CounterTokenizer(), cache, rare=RARE | {"points": 1e9}, val_fraction=1.0)
     data.setup("validate")
     assert not len(data.train_starts)
+
+
+def test_only_so_many_training_episodes_are_used(folder, cache):
+    few, all_of_them = set_up(folder, cache, train_episodes=3), set_up(folder, cache)
+    assert episodes_of(few, few.train_starts) == set(few.split.train)
+    assert len(set(few.split.train)) == 3
+    assert set(few.split.train) < set(all_of_them.split.train)
+    assert few.split.val == all_of_them.split.val
+    assert len(few.origin.train) == 3
+    assert few.origin.val == all_of_them.origin.val
+
+
+def test_further_episodes_are_trained_on_and_none_of_them_is_held_out(folder, cache, tmp_path):
+    record_counter_episodes(tmp_path / "more", [7, 9], seed=1)
+    alone, both = set_up(folder, cache), set_up(folder, cache, more_episodes=[str(tmp_path / "more")])
+    assert both.split.val == alone.split.val
+    assert both.origin.val == alone.origin.val
+    assert both.split.train == (*alone.split.train, 10, 11)
+    assert len(both.origin.train) == len(alone.origin.train) + 2
+    assert len(both.train_starts) == len(alone.train_starts) + 7 + 9
+    assert torch.equal(both.codes[: len(alone.codes)], alone.codes)
+    assert [len(both.episode(number)[1]) for number in (9, 10, 11)] == [12, 7, 9]
+    assert both.cache.identity.episodes == both.identities()["episodes"] != alone.identities()["episodes"]
+
+
+def test_further_episodes_of_another_game_are_refused(folder, cache, episodes):
+    with pytest.raises(ValueError, match="another"):
+        set_up(folder, cache, more_episodes=[str(episodes)])

@@ -15,7 +15,7 @@ import uvicorn
 from playwright.sync_api import sync_playwright
 
 from pacdream.play.server import LOOPBACK, Server
-from pacdream.play.tab import Limits
+from pacdream.play.tab import Library, Limits
 from tests.play.test_session import models, session  # noqa: F401 - a fixture
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -35,8 +35,9 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        limits = Limits(fps=30.0, games=2, messages_per_second=60, silence=30.0)
-        server = Server(lambda _: session(self._models, intro=70), limits, LOOPBACK, None)
+        limits = Limits(fps=30.0, games=2, messages_per_second=60, silence=30.0, recorded_steps=500)
+        library = Library(["one", "two"], lambda name, seed: session(self._models, intro=70), lambda *_: "recorded")
+        server = Server(library, limits, LOOPBACK, None)
         settings = uvicorn.Config(server.app(), port=self.port, log_level="error", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

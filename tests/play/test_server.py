@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from pacdream.play.server import LOOPBACK, Server
-from pacdream.play.tab import Limits
+from pacdream.play.tab import Library, Limits
 from pacdream.play.wire import HEADER
 from tests.play.test_session import LEFT, UP, models, session  # noqa: F401 - a fixture
 
@@ -18,9 +18,10 @@ HOST = "127.0.0.1:8017"
 HEADERS = {"host": HOST, "origin": f"http://{HOST}"}
 
 
-def served(models, token=None, **limits):  # noqa: F811
-    settings = {"fps": 50.0, "games": 2, "messages_per_second": 30, "silence": 5.0, **limits}
-    server = Server(lambda _: session(models, intro=10), Limits(**settings), LOOPBACK, token)
+def served(models, token=None, begin=None, keep=None, **limits):  # noqa: F811
+    settings = {"fps": 50.0, "games": 2, "messages_per_second": 30, "silence": 5.0, "recorded_steps": 500, **limits}
+    library = Library(["one", "two"], begin or (lambda name, seed: session(models, intro=10)), keep or (lambda *_: ""))
+    server = Server(library, Limits(**settings), LOOPBACK, token)
     return server, TestClient(server.app(), base_url=f"http://{HOST}")
 
 
@@ -138,11 +139,11 @@ def test_a_new_game_and_a_dream_from_here_begin_at_step_0(models):  # noqa: F811
 
 
 def test_an_error_of_the_game_is_told_and_frees_it(models):  # noqa: F811
-    def broken(_):
+    def broken(name, seed):
         raise RuntimeError("no memory left")
 
-    server = Server(broken, Limits(15.0, 1, 30, 5.0), LOOPBACK, None)
-    with TestClient(server.app(), base_url=f"http://{HOST}") as client, connect(client) as socket:
+    server, client = served(models, begin=broken)
+    with client, connect(client) as socket:
         with pytest.raises(WebSocketDisconnect, match="") as closed:
             socket.receive_text()
         assert (closed.value.code, closed.value.reason) == (1011, "no memory left")
@@ -150,7 +151,14 @@ def test_an_error_of_the_game_is_told_and_frees_it(models):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    "message", ["garbage", '{"command": []}', '{"command": "speed", "value": 99}', '{"input": 1, "action": "JUMP"}']
+    "message",
+    [
+        '{"command": "model", "value": "three"}',
+        "garbage",
+        '{"command": []}',
+        '{"command": "speed", "value": 99}',
+        '{"input": 1, "action": "JUMP"}',
+    ],
 )
 def test_garbage_closes_the_socket_with_a_reason_and_frees_the_game(models, message):  # noqa: F811
     server, client = served(models)
@@ -250,3 +258,91 @@ def test_a_flood_of_messages_is_cut(models):  # noqa: F811
             drain(socket)
     assert closed.value.code == 1008
     assert "more than 5 messages a second" in closed.value.reason
+
+
+def test_another_world_model_plays_the_same_game(models):  # noqa: F811
+    begun = []
+
+    def begin_one(name, seed):
+        begun.append((name, seed))
+        return session(models, seed=seed, intro=10)
+
+    _, client = served(models, begin=begin_one)
+    with client, connect(client) as socket:
+        facts = begin(socket)
+        assert (facts["models"], facts["model"]) == (["one", "two"], "one")
+        wait_for(socket, lambda h: h[1] >= 2)
+        say(socket, command="pause", value=True)
+        wait_for(socket, lambda h: h[5] == 1)
+        say(socket, command="model", value="two")
+        told = begin(socket)
+        assert (told["model"], told["seed"]) == ("two", facts["seed"])
+    assert begun == [("one", facts["seed"]), ("two", facts["seed"])]
+
+
+def test_what_is_recorded_is_what_was_played(models):  # noqa: F811
+    kept = []
+
+    def keep(recorder, played):
+        kept.append((recorder.episode(), recorder.film(played.models, played.action_names)))
+        return "recorded"
+
+    _, client = served(models, keep=keep, fps=10.0)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="record", value=True)
+        began = wait_for(socket, lambda h: h[5] == 2)[1]
+        say(socket, input=1, action="LEFT")
+        ended = wait_for(socket, lambda h: h[1] >= began + 6)[1]
+        say(socket, command="record", value=False)
+        while "text" not in (message := socket.receive()):
+            pass
+        assert json.loads(message["text"]) == {"said": "recorded"}
+    (episode, film) = kept[0]
+    assert ended - began <= len(episode.actions) <= ended - began + 2
+    assert len(film.dreamt) == len(episode.actions)
+    assert set(episode.actions.tolist()) <= {0, LEFT}
+    assert LEFT in episode.actions
+    assert episode.truncated.tolist() == [False] * (len(episode.actions) - 1) + [True]
+    assert (episode.ram[1:] != episode.ram[:-1]).any(1).all()
+
+
+def test_a_recording_ends_when_it_is_long_enough_or_the_tab_is_closed(models):  # noqa: F811
+    kept = []
+    _, client = served(
+        models, keep=lambda recorder, _: kept.append(len(recorder.episode().actions)) or "", recorded_steps=4
+    )
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="record", value=True)
+        while "text" not in socket.receive():
+            pass
+        assert kept == [4]
+        say(socket, command="record", value=True)
+        while (began := head_of(socket))[5] != 2:
+            pass
+        wait_for(socket, lambda h: h[1] >= began[1] + 2)
+    deadline = time.monotonic() + 5
+    while len(kept) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(kept) == 2
+
+
+def test_a_disk_that_is_full_is_told_and_the_game_goes_on(models):  # noqa: F811
+    def keep(*_):
+        raise OSError(28, "No space left on device")
+
+    _, client = served(models, keep=keep, recorded_steps=2)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="record", value=True)
+        while "text" not in (message := socket.receive()):
+            pass
+        assert "No space left" in json.loads(message["text"])["said"]
+        wait_for(socket, lambda h: h[1] >= 5)
+
+
+def head_of(socket):
+    """The header of the next message if it is a picture, else nothing that matches."""
+    message = socket.receive()
+    return HEADER.unpack_from(message["bytes"]) if "bytes" in message else [None] * 12

@@ -120,9 +120,9 @@ def test_unknown_actions_are_refused(models):
 
 def test_a_tick_is_read_as_it_was_written(models):
     picture = session(models).step(LEFT)
-    data = Tick(picture, 77, LEFT, True, False, 12.5, 0.5).encode()
+    data = Tick(picture, 77, LEFT, True, True, False, 12.5, 0.5).encode()
     magic, step, acknowledged, left, action, paused, over, points, real, lost, ms, late = HEADER.unpack_from(data)
-    assert (magic, step, acknowledged, left, action, paused, over) == (MAGIC, 1, 77, picture.left_after, LEFT, 1, 0)
+    assert (magic, step, acknowledged, left, action, paused, over) == (MAGIC, 1, 77, picture.left_after, LEFT, 3, 0)
     assert (points, real, lost) == pytest.approx((picture.points, picture.real_points, picture.lost))
     assert (ms, late) == (12.5, 0.5)
     body = data[HEADER.size :]

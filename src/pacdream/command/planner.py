@@ -20,6 +20,7 @@ def planner_policy(
     death_cost: float,
     replan_every: Positive,
     batch_size: Positive,
+    precision: str,
     search: Planner,
 ) -> PlannerPolicy:
     """Build a player that plans in its dream.
@@ -31,6 +32,7 @@ def planner_policy(
         death_cost: points that a lost life costs.
         replan_every: steps of a plan that are taken before another one is looked for.
         batch_size: futures at once.
+        precision: of the dreams, 32-true or bf16-mixed.
         search: finds the best plan.
 
     Raises:
@@ -40,7 +42,7 @@ def planner_policy(
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     tokenizer, network = opened.tokenizer().to(device), outcome_of(opened, outcome).to(device)
     model, objective = opened.model(device), Objective(discount, death_cost)
-    imagination = Imagination(model, network, batch_size)
+    imagination = Imagination(model, network, batch_size, precision)
     return PlannerPolicy(tokenizer, model, imagination, network, objective, search, replan_every)
 
 

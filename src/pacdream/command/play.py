@@ -3,28 +3,33 @@
 import logging
 import secrets
 import socket
-from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 import torch
 import uvicorn
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pacdream.command.run import open_run
 from pacdream.command.schemas import PlaySettings
 from pacdream.core.check_settings import check_settings
 from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.instantiate import build
+from pacdream.data.recording import append_episode
 from pacdream.game.palette import ntsc_palette
 from pacdream.outcome.frozen import find_outcome
+from pacdream.play.recorder import Recorder
 from pacdream.play.server import LOOPBACK, Server, is_loopback
 from pacdream.play.session import Models, Session
-from pacdream.play.tab import Limits
+from pacdream.play.tab import Library, Limits
 from pacdream.play.terminal import play_in_terminal
 from pacdream.play.wire import LONGEST
 from pacdream.rollout.sampler import Categorical, Greedy
+from pacdream.rollout.video import write_video
 
 log = logging.getLogger(__name__)
+
+_BUNDLED = "the one that comes with the package"
 
 
 def play(config: DictConfig) -> None:
@@ -36,13 +41,14 @@ def play(config: DictConfig) -> None:
     check_settings(config, PlaySettings)
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # the other one talks to the browser
     if config.tty:
-        play_in_terminal(make_session(config)(secrets.randbelow(2**31)), ntsc_palette(), config.fps)
+        library = open_library(config)
+        play_in_terminal(library.begin(library.names[0], secrets.randbelow(2**31)), ntsc_palette(), config.fps)
         return
-    begin = make_session(config)
-    begin(0)  # what is wrong with model or game is said now, not to every tab
-    limits = Limits(config.fps, config.games, config.messages_per_second, config.silence)
+    library = open_library(config)
+    library.begin(library.names[0], 0)  # what is wrong with model or game is said now, not to every tab
+    limits = Limits(config.fps, config.games, config.messages_per_second, config.silence, config.recorded_steps)
     token = None if is_loopback(config.host) else secrets.token_urlsafe(16)
-    app = Server(begin, limits, None if token else LOOPBACK, token).app()
+    app = Server(library, limits, None if token else LOOPBACK, token).app()
     settings = uvicorn.Config(
         app,
         host=config.host,
@@ -90,15 +96,45 @@ def address(host: str, port: int, token: str | None) -> str:
     return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
 
 
-def make_session(config: DictConfig) -> Callable[[int], Session]:
-    """What begins a game with a seed; the models are shared by all games."""
-    run = open_run(config.run)
-    tokenizer = run.tokenizer()
-    outcome = find_outcome(config.outcome, weights_sha256(tokenizer)) if config.outcome else None
-    models = Models(run.model(), tokenizer, outcome)
+def open_library(config: DictConfig) -> Library:
+    """The world model that was asked for, then the one that comes with the package and the runs in outputs/."""
+    runs = {str(config.run or _BUNDLED): config.run, _BUNDLED: None}
+    runs |= {str(folder): str(folder) for folder in world_models_in(Path(config.paths.outputs) / "train")}
+    opened = lru_cache(maxsize=4)(lambda name: open_models(runs[name], config.outcome))
 
-    def begin(seed: int) -> Session:
+    def begin(name: str, seed: int) -> Session:
         sampler = Categorical(config.temperature, None, 0) if config.temperature else Greedy()
-        return Session(models, partial(build, config.env), sampler, seed, config.intro, config.left_at)
+        return Session(opened(name), partial(build, config.env), sampler, seed, config.intro, config.left_at)
 
-    return begin
+    def keep(recorder: Recorder, session: Session) -> str:
+        folder = Path(config.paths.outputs) / "episodes" / "played"
+        settings = {"env": OmegaConf.to_container(config.env), "policy": {"name": "player"}}
+        path = append_episode(folder, build(config.env), settings, recorder.episode())
+        film = recorder.film(session.models, session.action_names)
+        write_video(path.with_suffix(".mp4"), film, round(config.fps))
+        return f"recorded {path} and {path.with_suffix('.mp4').name}"
+
+    return Library(list(runs), begin, keep)
+
+
+def open_models(run: str | None, outcome: str | None) -> Models:
+    """The networks of a run.
+
+    Raises:
+        ValueError: not a run of a world model, or an outcome network of another tokenizer.
+    """
+    opened = open_run(run)
+    tokenizer = opened.tokenizer()
+    judge = find_outcome(outcome, weights_sha256(tokenizer)) if outcome else None
+    return Models(opened.model(), tokenizer, judge)
+
+
+def world_models_in(folder: Path) -> list[Path]:
+    """Folders of finished runs of world models, the newest of each experiment, by name."""
+    newest = {}
+    for checkpoint in sorted(folder.glob("*/*/checkpoints/best.ckpt")):
+        run = checkpoint.parents[1]
+        settings = run / ".hydra" / "config.yaml"
+        if settings.is_file() and "world_model" in OmegaConf.load(settings):
+            newest[run.parent] = run
+    return list(newest.values())

@@ -21,6 +21,7 @@ from pacdream.core.checkpoints import load_model, read_about, weights_sha256
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.origin import Origin
+from pacdream.data.split import split_episodes
 from pacdream.evaluation.scorecard import Scorecard, read_scorecard
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.tokenizer.base import Tokenizer
@@ -125,7 +126,9 @@ class Run:
             known = replace(known, identities={k: v for k, v in made_from.items() if k in ("episodes", "tokenizer")})
         own = self.config.data
         if known.train is None and (Path(own.episodes) / "manifest.json").is_file():
-            there = Origin.of(self.manifest(), own.val_fraction, own.split_seed)
+            manifest = self.manifest()
+            split = split_episodes(len(manifest.episodes), own.val_fraction, own.split_seed)
+            there = Origin.of(manifest, split)
             if there.identities["episodes"] == known.identities.get("episodes"):
                 return replace(there, identities=known.identities)
         return known

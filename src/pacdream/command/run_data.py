@@ -52,7 +52,9 @@ def _elsewhere(episodes: Path, origin: Origin, asked_for: bool) -> dict[str, Any
     """Settings for another folder of episodes: all are held out, unless they are the ones trained on, moved."""
     moved, known = read_manifest(episodes).sha256, origin.identities.get("episodes")
     unknown = known is None and not asked_for  # a bare checkpoint that does not say: split as it may have been
-    return {"episodes": str(episodes)} | ({} if moved == known or unknown else {"val_fraction": 1.0})
+    return {"episodes": str(episodes)} | (
+        {} if moved == known or unknown else {"val_fraction": 1.0, "more_episodes": []}
+    )
 
 
 def _check_tokenizer(checkpoint: Path, origin: Origin, identities: dict[str, str]) -> None:

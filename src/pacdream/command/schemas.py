@@ -104,6 +104,23 @@ class PlaySettings:
     games: Positive
     messages_per_second: Positive
     silence: PositiveFloat
+    recorded_steps: Positive
+
+
+@dataclass(frozen=True)
+class ExportPageSettings:
+    """See ``conf/export_page.yaml``."""
+
+    run: str | None
+    outcome: str | None
+    output: str
+    runtime: str
+    starts: Positive
+    context: Positive
+    intro: Natural
+    fps: PositiveFloat
+    temperature: Annotated[float, Range(0)]
+    seed: Seed
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ class FrameDataModule(ResumableDataModule):
     @cached_property
     def origin(self) -> Origin:
         """What is trained on and held out; as it was when first asked for, whatever is recorded since."""
-        return Origin.of(read_manifest(self.folder), self.val_fraction, self.split_seed)
+        manifest = read_manifest(self.folder)
+        return Origin.of(manifest, split_episodes(len(manifest.episodes), self.val_fraction, self.split_seed))
 
     def identities(self) -> dict[str, str]:
         """Hash of the episodes."""

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pacdream.core.checkpoints import tensors_sha256, weights_sha256, write_tensors
 from pacdream.core.files import locked, one_line, sha256_of
-from pacdream.data.episode_store import Manifest, read_episodes
+from pacdream.data.episode_store import Manifest, joint_sha256, read_episodes
 from pacdream.tokenizer.base import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,20 @@ class LatentCache:
     """(N,) uint8, lives left in this frame."""
     starts: Tensor
     """(E+1,) int64, number of the first frame of each episode, and N."""
+
+    @staticmethod
+    def joined(*caches: "LatentCache") -> "LatentCache":
+        """The episodes of one cache after those of the other; nothing is copied if there is only one."""
+        if len(caches) == 1:
+            return caches[0]
+        first = caches[0].identity
+        identity = replace(first, episodes=joint_sha256(*(cache.identity.episodes for cache in caches)))
+        starts, end = [caches[0].starts], caches[0].starts[-1]
+        for cache in caches[1:]:
+            starts.append(cache.starts[1:] + end)
+            end = starts[-1][-1]
+        columns = {name: torch.cat([getattr(cache, name) for cache in caches]) for name in _BY_FRAME}
+        return LatentCache(identity, **columns, starts=torch.cat(starts))
 
     def window_starts(self, episodes: tuple[int, ...], length: int) -> Tensor:
         """Numbers (M,) int32 of all frames of these episodes that ``length`` further frames of the same one follow."""

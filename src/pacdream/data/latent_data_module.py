@@ -1,6 +1,8 @@
 """Windows of latent steps for the world models."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache as cache_calls
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +15,14 @@ from torch.utils.data import DataLoader
 from pacdream.core.files import write_json
 from pacdream.core.limits import Positive, Seed, Share
 from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
-from pacdream.data.episode_store import read_manifest
+from pacdream.data.episode_store import check_same_game, read_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
 from pacdream.data.origin import Origin
 from pacdream.data.recording import Recording
-from pacdream.data.split import split_episodes
+from pacdream.data.split import EpisodeSplit, split_episodes
 from pacdream.game.game import Game
 from pacdream.game.games import game_of
 from pacdream.metric.copies import BestCopy, fit_best_copy
@@ -50,6 +52,8 @@ class LatentDataModule(ResumableDataModule):
         split_seed: Seed,
         seed: Seed,
         limit: Positive | None,
+        train_episodes: Positive | None = None,
+        more_episodes: Sequence[str] = (),
         rare: dict[str, float] | None = None,
     ) -> None:
         """Configure; nothing is read yet.
@@ -67,6 +71,8 @@ class LatentDataModule(ResumableDataModule):
             split_seed: decides which.
             seed: decides the order of the batches.
             limit: use only so many training windows, evenly spread (to overfit or to try something); none for all.
+            train_episodes: train on so many of the training episodes only, evenly spread; none for all.
+            more_episodes: folders of further episodes to train on, such as a planner's games.
             rare: repeats windows with a rare event until they are a ``share`` of all: a life lost, or so many
                 ``points`` earned, in their last ``steps`` steps; none to take every window once.
 
@@ -85,8 +91,9 @@ class LatentDataModule(ResumableDataModule):
             )
         self.rare = rare
         self.folder, self.cache_folder = Path(episodes), Path(cache)
+        self.more = [Path(folder) for folder in more_episodes]
         self.recording, self.tokenizer = recording, tokenizer
-        self.context_length, self.limit = context_length, limit
+        self.context_length, self.limit, self.train_episodes = context_length, limit, train_episodes
         self.batch_size, self.val_batch_size = batch_size, val_batch_size
         self.encode_batch_size = encode_batch_size
         self.val_fraction, self.split_seed, self.seed = val_fraction, split_seed, seed
@@ -95,7 +102,8 @@ class LatentDataModule(ResumableDataModule):
     def facts(self) -> dict[str, Any]:
         """What a world model must know of data and tokenizer, in plain numbers."""
         manifest = find_or_record(self.folder, self.recording)
-        check_fit(self.tokenizer, manifest)
+        for found in (manifest, *map(read_manifest, self.more)):
+            check_fit(self.tokenizer, found)
         return {
             "grid_shape": list(self.tokenizer.grid_shape),
             "codebook_size": self.tokenizer.codebook_size,
@@ -107,7 +115,8 @@ class LatentDataModule(ResumableDataModule):
         """What is trained on and held out; as it was when first asked for, whatever is recorded since."""
         manifest = read_manifest(self.folder)
         tokenizer = identity_of(self.tokenizer, manifest).tokenizer
-        return Origin.of(manifest, self.val_fraction, self.split_seed, tokenizer=tokenizer)
+        split = self._split(len(manifest.episodes))
+        return Origin.of(manifest, split, [read_manifest(folder) for folder in self.more], tokenizer=tokenizer)
 
     def identities(self) -> dict[str, str]:
         """Hashes of what the codes are made from."""
@@ -131,7 +140,7 @@ class LatentDataModule(ResumableDataModule):
         cache = self.cache = self._open()
         self.origin.check_unchanged(self.folder, cache.identity.episodes)
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
-        self.split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
+        self.split = self._split_of(cache)
         self._store_split(cache)
         self.train_starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
         self.val_starts = cache.window_starts(self.split.val, 1)
@@ -199,8 +208,28 @@ class LatentDataModule(ResumableDataModule):
         return self.encode_batch_size.get(self.device.type, self.encode_batch_size["cpu"])
 
     def _open(self) -> LatentCache:
+        """The codes of the episodes, then those of further ones."""
         manifest = find_or_record(self.folder, self.recording)
-        return open_or_encode(self.cache_folder, self.folder, manifest, self.tokenizer, self.device, self.encode_batch)
+        caches = []
+        for folder, found in [(self.folder, manifest), *((folder, read_manifest(folder)) for folder in self.more)]:
+            check_same_game(manifest, found, folder)
+            caches.append(
+                open_or_encode(self.cache_folder, folder, found, self.tokenizer, self.device, self.encode_batch)
+            )
+        return LatentCache.joined(*caches)
+
+    def _split(self, count: int) -> EpisodeSplit:
+        """Of so many episodes in the folder, some are held out and of the others as many trained on as wanted."""
+        split = split_episodes(count, self.val_fraction, self.split_seed)
+        kept = evenly(torch.arange(len(split.train)), self.train_episodes).tolist()
+        return replace(split, train=tuple(split.train[i] for i in kept))
+
+    def _split_of(self, cache: LatentCache) -> EpisodeSplit:
+        """The same, and all further episodes are trained on."""
+        count = len(cache.starts) - 1
+        own = count - sum(len(read_manifest(folder).episodes) for folder in self.more)
+        split = self._split(own)
+        return replace(split, train=(*split.train, *range(own, count)))
 
     def _store_split(self, cache: LatentCache) -> None:
         """Write which episodes are held out beside the cache."""

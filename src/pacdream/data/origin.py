@@ -1,12 +1,12 @@
 """What a network was trained on and what was held out from it, by content: part of every checkpoint."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pacdream.data.episode_store import Manifest
-from pacdream.data.split import split_episodes
+from pacdream.data.episode_store import Manifest, joint_sha256
+from pacdream.data.split import EpisodeSplit
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,12 @@ class Origin:
     """SHA-256 of each episode held out."""
 
     @staticmethod
-    def of(manifest: Manifest, val_fraction: float, split_seed: int, **identities: str) -> "Origin":
-        """Of the episodes in a manifest, split; ``identities`` are added to theirs."""
-        split = split_episodes(len(manifest.episodes), val_fraction, split_seed)
+    def of(manifest: Manifest, split: EpisodeSplit, more: Sequence[Manifest] = (), **identities: str) -> "Origin":
+        """Of the episodes in a manifest, split, and of ``more``, all trained on; ``identities`` are added to theirs."""
         train, val = (tuple(manifest.episodes[i].sha256 for i in numbers) for numbers in (split.train, split.val))
-        return Origin({"episodes": manifest.sha256, **identities}, train, val)
+        train += tuple(entry.sha256 for other in more for entry in other.episodes)
+        episodes = joint_sha256(manifest.sha256, *(other.sha256 for other in more))
+        return Origin({"episodes": episodes, **identities}, train, val)
 
     @staticmethod
     def read(checkpoint: Mapping[str, Any]) -> "Origin":

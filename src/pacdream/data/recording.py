@@ -12,8 +12,9 @@ from pacdream.core.files import locked
 from pacdream.core.instantiate import build
 from pacdream.core.settings import differences
 from pacdream.data.collect import Recorder, file_name, index_of, record_all
-from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_manifest
+from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_episode, write_manifest
 from pacdream.game.palette_frames import PaletteFrames
+from pacdream.types import Episode
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,29 @@ class Recording:
     def _settings(self) -> dict[str, Any]:
         """All that decides the content of an episode beside its number."""
         return {"env": self.env, "policy": self.policy, "seed": self.seed, "max_steps": self.max_steps}
+
+
+def append_episode(folder: Path, env: PaletteFrames, settings: dict[str, Any], episode: Episode) -> Path:
+    """Store an episode that was played elsewhere, as the next one of a folder that is made if it does not exist.
+
+    Args:
+        folder: of episodes that were all played with these ``settings``.
+        env: the game that was played.
+        settings: ``env``, how to build the game, and ``policy``, with the ``name`` of who played.
+        episode: what was played.
+
+    Raises:
+        ValueError: the folder holds episodes of other settings.
+    """
+    with locked(folder / ".lock", f"writing into {folder}"):
+        manifest = _empty_manifest(env, settings)
+        if (folder / "manifest.json").exists():
+            wanted, manifest = manifest, read_manifest(folder)
+            _check_same(folder, "settings", manifest.settings, wanted.settings)
+        index = 1 + max((index_of(entry.file) for entry in manifest.episodes), default=-1)
+        entry = write_episode(folder, file_name(index), settings["policy"]["name"], episode)
+        write_manifest(folder, manifest.with_entry(entry))
+        return folder / entry.file
 
 
 def _empty_manifest(env: PaletteFrames, settings: dict[str, Any]) -> Manifest:

@@ -42,7 +42,7 @@ class Outcomes:
     @property
     def expected(self) -> Tensor:
         """(B, S) expected points."""
-        return self.points @ self.values
+        return (self.points * self.values).sum(-1)  # not a product of matrices, which autocast would round
 
     @property
     def earns(self) -> Tensor:
@@ -149,7 +149,7 @@ class OutcomeNetwork(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = F.relu(self.hidden(torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1)))
-        points, lost, over = self.head(x).split([len(self.points), LOST_WITHIN, 1], 1)
+        points, lost, over = self.head(x).float().split([len(self.points), LOST_WITHIN, 1], 1)
         return OutcomeLogits(points, lost, over[:, 0])
 
     def judge(self, codes: Tensor, actions: Tensor) -> Outcomes:

@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.data.split import split_episodes
 from pacdream.outcome.batch import OutcomeBatch
 from pacdream.outcome.dreams import Dreams
 from pacdream.outcome.targets import Targets, targets_of
@@ -57,7 +56,7 @@ class OutcomeDataModule(LatentDataModule):
         facts = super().facts()
         self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
         cache = self._open()
-        split = split_episodes(len(cache.starts) - 1, self.val_fraction, self.split_seed)
+        split = self._split_of(cache)
         train = targets_of(cache).at(cache.window_starts(split.train or split.val, 1).long())
         values, counts = train.points.unique(return_counts=True)
         return {

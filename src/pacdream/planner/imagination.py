@@ -13,18 +13,22 @@ from pacdream.world_model.base import WorldModel, likeliest
 class Imagination:
     """A world model and an outcome network: many futures at once."""
 
-    def __init__(self, model: WorldModel, outcome: OutcomeNetwork, batch_size: int) -> None:
-        """``batch_size`` futures are imagined at once.
+    def __init__(self, model: WorldModel, outcome: OutcomeNetwork, batch_size: int, precision: str = "32-true") -> None:
+        """``batch_size`` futures are imagined at once, in Lightning's ``precision``: 32-true or bf16-mixed.
 
         Raises:
-            ValueError: they are not of the same tokenizer or game.
+            ValueError: they are not of the same tokenizer or game, or the precision is another.
         """
+        if precision not in ("32-true", "bf16-mixed"):
+            raise ValueError(f"planner.precision={precision} is unknown: choose 32-true or bf16-mixed")
         check_fit(model, outcome)
         self.model, self.outcome, self.batch_size = model, outcome, batch_size
+        self.half = precision == "bf16-mixed"
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
-        return judged(self.outcome, present, self.imagine(present, plans), plans, self.batch_size)
+        with torch.autocast(plans.device.type, torch.bfloat16, enabled=self.half):
+            return judged(self.outcome, present, self.imagine(present, plans), plans, self.batch_size)
 
     def imagine(self, present: Present, plans: Tensor) -> Tensor:
         """Grids (B, P, T, h, w) that plans (B, P, T) lead to, the likeliest ones."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -19,8 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from pacdream.core.files import one_line
-from pacdream.play.session import Session
-from pacdream.play.tab import BROKEN_RULE, Limits, Tab
+from pacdream.play.tab import BROKEN_RULE, Library, Limits, Tab
 
 log = logging.getLogger(__name__)
 
@@ -42,21 +41,19 @@ class _Fresh(StaticFiles):
 
 
 class Server:
-    """Serves one world model to a few tabs."""
+    """Serves world models to a few tabs."""
 
-    def __init__(
-        self, make_session: Callable[[int], Session], limits: Limits, hosts: set[str] | None, token: str | None
-    ) -> None:
+    def __init__(self, library: Library, limits: Limits, hosts: set[str] | None, token: str | None) -> None:
         """Configure.
 
         Args:
-            make_session: begins a game with a seed.
+            library: what can be played.
             limits: see there.
             hosts: names under which it may be asked for; none for any. Without this check another site's name could be
                 made to mean this machine.
             token: to be in the address, if anybody but this machine can reach it.
         """
-        self._make_session, self._limits, self._hosts, self._token = make_session, limits, hosts, token
+        self._library, self._limits, self._hosts, self._token = library, limits, hosts, token
         self._torch = ThreadPoolExecutor(1, "dream")
         self.games = 0
         """Being played now."""
@@ -92,8 +89,9 @@ class Server:
         try:
             await socket.accept()
             loop = asyncio.get_running_loop()
-            session = await loop.run_in_executor(self._torch, self._make_session, secrets.randbelow(2**31))
-            await Tab(socket, session, self._limits, self._torch).run()
+            library, name = self._library, self._library.names[0]
+            session = await loop.run_in_executor(self._torch, library.begin, name, secrets.randbelow(2**31))
+            await Tab(socket, session, self._limits, self._torch, library, name).run()
         except (WebSocketDisconnect, asyncio.CancelledError, futures.CancelledError):
             pass  # the player or the server has gone
         except Exception as error:

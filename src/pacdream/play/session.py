@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,18 @@ class Picture:
     """Steps after which the dream had left reality, 0 if it has not yet."""
 
 
+@dataclass(frozen=True)
+class Played:
+    """One step of the real game."""
+
+    action: int
+    reward: float
+    terminated: bool
+    truncated: bool
+    info: dict[str, Any]
+    """Its ``ram`` and ``lives``."""
+
+
 class Session:
     """Steps both with the player's actions."""
 
@@ -88,6 +101,8 @@ class Session:
         self._intro, self._left_at = intro, left_at
         self._step = self._left_after = 0
         self._points = self._lost = self._points_before = 0.0
+        self.last = Played(0, 0.0, False, False, {})
+        """The last step of the game."""
         self._stands = False
         """The game was over before the last step: the dream cannot be compared any more."""
         self.reset(seed)
@@ -95,7 +110,7 @@ class Session:
     def reset(self, seed: int) -> Picture:
         """Begin another game, and a dream of it."""
         self.seed = seed
-        frame, _ = self._game.reset(seed=seed)
+        frame, self.info = self._game.reset(seed=seed)
         self._frames, self.over = [frame], False
         self._actions: list[int] = []
         self.real_points = 0.0
@@ -158,9 +173,10 @@ class Session:
         self._stands = self.over
         if self.over:
             return
-        frame, reward, terminated, truncated, _ = self._game.step(action)
+        frame, reward, terminated, truncated, self.info = self._game.step(action)
         self.over = terminated or truncated
         self.real_points += float(reward)
+        self.last = Played(action, float(reward), terminated, truncated, self.info)
         self._frames = [*self._frames[-_CONTEXT:], frame]
         self._actions = [*self._actions[-_CONTEXT:], action]
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,8 +12,10 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
+from pacdream.core.files import one_line
 from pacdream.game.palette import ntsc_palette
-from pacdream.play.session import Picture, Session
+from pacdream.play.recorder import Recorder
+from pacdream.play.session import Models, Picture, Session
 from pacdream.play.wire import Command, Input, Tick, parse
 from pacdream.rollout.sampler import Categorical, Greedy
 
@@ -33,6 +35,20 @@ class Limits:
     """Of one tab."""
     silence: float
     """Seconds without a message after which a tab holds nothing any more; the page sends one every second."""
+    recorded_steps: int
+    """Longest recording."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The world models that can be played, and where recordings go."""
+
+    names: Sequence[str]
+    """The first is played unless another is asked for."""
+    begin: Callable[[str, int], Session]
+    """Begins a game with a model of this name and a seed."""
+    keep: Callable[[Recorder, Session], str]
+    """Writes a recording and says where."""
 
 
 @dataclass
@@ -43,6 +59,9 @@ class Tab:
     session: Session
     limits: Limits
     torch: ThreadPoolExecutor
+    library: Library
+    name: str
+    """Of the world model that is played."""
     paused: bool = False
     speed: float = 1.0
     single_steps: int = 0
@@ -52,14 +71,16 @@ class Tab:
     tapped: str | None = None
     """Pressed since the last step, and perhaps released again."""
     heard: float = field(default_factory=time.monotonic)
+    recorder: Recorder | None = None
+    _said: list[dict[str, Any]] = field(default_factory=list)
+    """To be sent before the next picture."""
     _newest: bytes | None = None
     _there_is_one: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Play until one of both ends goes."""
-        session = self.session
-        await self.socket.send_text(json.dumps(_facts(session, self.limits)))
-        await self._run(session.picture)
+        self._said.append(self._facts())
+        await self._run(self.session.picture)
         tasks = [asyncio.create_task(part()) for part in (self._listen, self._tick, self._send)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -68,7 +89,10 @@ class Tab:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            try:
+                await self._stop_recording()
+            finally:
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
         """Take what the player does; close on garbage and on floods, with the reason."""
@@ -116,9 +140,55 @@ class Tab:
             case "reset":
                 if not 0 <= value < 2**32:
                     raise ValueError("a seed lies in [0, 2^32)")
+                await self._stop_recording()
                 await self._run(partial(self.session.reset, value))
+            case "model":
+                await self._stop_recording()
+                await self._begin(value)
+            case "record":
+                await self._stop_recording()
+                if value:
+                    await self._run(self._record)
             case "swap":
                 await self._run(self.session.swap)
+
+    async def _begin(self, name: str) -> None:
+        """Play another world model's dream, from the beginning of the same game."""
+        if name not in self.library.names:
+            raise ValueError("there is no such world model here")
+        loop = asyncio.get_running_loop()
+        self.session = await loop.run_in_executor(self.torch, self.library.begin, name, self.session.seed)
+        self.name, self._newest = name, None
+        self._said.append(self._facts())
+        await self._run(self.session.picture)
+
+    def _record(self) -> Picture:
+        """Keep what is played from now on."""
+        picture = self.session.picture()
+        self.recorder = Recorder(picture, self.session.info, self.limits.recorded_steps)
+        return picture
+
+    async def _stop_recording(self) -> None:
+        """Write what was recorded, if anything was, and say where."""
+        recorder, self.recorder = self.recorder, None
+        if recorder is None or recorder.empty:
+            return
+        keep = partial(self.library.keep, recorder, self.session)
+        try:
+            # Not in torch's thread: other games go on. Shielded: a tab that is closed has recorded, too.
+            told = await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, keep))
+        except (OSError, ValueError) as error:
+            told = f"nothing was recorded: {one_line(error)}"
+        self._said.append({"said": told})
+        self._there_is_one.set()
+
+    def _step(self, action: str) -> Picture:
+        """One step, recorded if that is wanted."""
+        before = self.session.over
+        picture = self.session.step(self.session.action_names.index(action))
+        if (recorder := self.recorder) and not before:
+            recorder.add(picture, self.session.last)
+        return picture
 
     async def _tick(self) -> None:
         """Step at absolute times; times that have passed are skipped, not caught up with."""
@@ -134,7 +204,9 @@ class Tab:
                 continue
             self.single_steps = max(0, self.single_steps - 1)
             action, self.tapped = self.tapped or self.held, None
-            await self._run(partial(self.session.step, self.session.action_names.index(action)), action, due)
+            await self._run(partial(self._step, action), action, due)
+            if self.recorder and self.recorder.full:
+                await self._stop_recording()
 
     async def _run(self, work: Callable[[], Picture], action: str = "NOOP", due: float | None = None) -> None:
         """Let the session do something in torch's thread and show what comes of it, instead of what is not sent yet."""
@@ -147,29 +219,39 @@ class Tab:
 
         picture, seconds, late = await loop.run_in_executor(self.torch, timed)
         number, over = self.session.action_names.index(action), self.session.over
-        self._newest = Tick(picture, acknowledged, number, self.paused, over, 1000 * seconds, 1000 * late).encode()
+        recording = self.recorder is not None
+        tick = Tick(picture, acknowledged, number, self.paused, recording, over, 1000 * seconds, 1000 * late)
+        self._newest = tick.encode()
         self._there_is_one.set()
 
     async def _send(self) -> None:
         while True:
             await self._there_is_one.wait()
             self._there_is_one.clear()
+            while self._said:
+                await self.socket.send_text(json.dumps(self._said.pop(0)))
             if self._newest is not None:
                 newest, self._newest = self._newest, None
                 await self.socket.send_bytes(newest)
 
+    def _facts(self) -> dict[str, Any]:
+        """What the page must know before the first picture."""
+        session = self.session
+        temperature = getattr(session.sampler, "temperature", 0)
+        beside = {"seed": session.seed, "twin": True, "models": list(self.library.names), "model": self.name}
+        return facts_of(session.models, session.action_names, self.limits.fps, temperature) | beside
 
-def _facts(session: Session, limits: Limits) -> dict[str, Any]:
-    """What the page must know before the first picture."""
-    tokenizer = session.models.tokenizer
+
+def facts_of(models: Models, action_names: Sequence[str], fps: float, temperature: float) -> dict[str, Any]:
+    """What a page must know of the world that it shows."""
+    tokenizer = models.tokenizer
     return {
-        "actions": session.action_names,
+        "actions": action_names,
         "grid": tokenizer.grid_shape,
         "codebook": tokenizer.codebook_size,
         "frame": tokenizer.frame_shape,
         "palette": ntsc_palette().tobytes().hex(),
-        "fps": limits.fps,
-        "seed": session.seed,
-        "judged": session.models.outcome is not None,
-        "temperature": getattr(session.sampler, "temperature", 0),
+        "fps": fps,
+        "judged": models.outcome is not None,
+        "temperature": temperature,
     }

@@ -10,9 +10,9 @@ import numpy as np
 from pacdream.play.session import Picture
 
 HEADER = struct.Struct("<4sIIIHBBfffff")
-"""Magic, step, acknowledged input, steps after which the dream left reality, action, paused, game over, points, real
-points, probability of a lost life, milliseconds that the step took, milliseconds it came late; then codes (h*w uint16),
-real codes (h*w uint16), entropy (h*w uint8), dream and game (H*W uint8 palette indices each)."""
+"""Magic, step, acknowledged input, steps after which the dream left reality, action, paused (1) and recording (2), game
+over, points, real points, probability of a lost life, milliseconds that the step took, milliseconds it came late; then
+codes (h*w uint16), real codes (h*w uint16), entropy (h*w uint8), dream and game (H*W uint8 palette indices each)."""
 MAGIC = b"PAC1"
 LONGEST = 256
 """Bytes of a message from the page."""
@@ -27,6 +27,7 @@ class Tick:
     """Number of the last input that it follows."""
     action: int
     paused: bool
+    recording: bool
     over: bool
     milliseconds: float
     late: float
@@ -35,7 +36,7 @@ class Tick:
         """As bytes, see ``HEADER``."""
         p = self.picture
         head = HEADER.pack(
-            MAGIC, p.step, self.acknowledged, p.left_after, self.action, self.paused, self.over,
+            MAGIC, p.step, self.acknowledged, p.left_after, self.action, self.paused + 2 * self.recording, self.over,
             p.points, p.real_points, p.lost, self.milliseconds, self.late,
         )  # fmt: skip
         arrays = (p.codes.astype("<u2"), p.real_codes.astype("<u2"), p.entropy, p.dream, p.game)
@@ -67,6 +68,8 @@ COMMANDS: dict[str, type] = {
     "swap": type(None),
     "speed": float,
     "temperature": float,
+    "model": str,
+    "record": bool,
 }
 """And the type of the value of each."""
 

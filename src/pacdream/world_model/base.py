@@ -96,4 +96,4 @@ class WorldModel(nn.Module, ABC):
 
 def likeliest(logits: Tensor) -> Tensor:
     """The likeliest codes (...) of logits (..., K)."""
-    return logits.argmax(-1)
+    return logits.max(-1).indices  # argmax takes six times as long in bfloat16

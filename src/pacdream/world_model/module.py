@@ -62,7 +62,7 @@ class WorldModelModule(lightning.LightningModule):
             logits, target = self._imagine(batch), batch.codes[:, -self.imagined_steps :]
         loss = next_codes_loss(logits, target)
         self.train_loss.update(loss.detach(), target.numel())
-        self.train_accuracy.update(logits.detach().argmax(-1), target)
+        self.train_accuracy.update(likeliest(logits.detach()), target)
         self.log("train/loss_step", loss, prog_bar=True)
         return loss
 

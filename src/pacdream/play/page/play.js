@@ -1,5 +1,6 @@
-// The page: a socket brings pictures, keys go back.
+// The page: a source brings pictures, keys go back.
 import { Held, listenToKeys, listenToPad } from "./keys.js";
+import { connect as open } from "./source.js";
 import { View } from "./view.js";
 import { readTick } from "./wire.js";
 
@@ -9,13 +10,15 @@ let socket, facts, dream, game, tick, number = 0, paused = false;
 const sentAt = new Map();
 
 const held = new Held((action) => input(action));
-listenToKeys(held, { Space: () => pause(!paused), Period: step, KeyR: () => command("swap", null), KeyN: newGame, KeyG: toggleGame });
+listenToKeys(held, { Space: () => pause(!paused), Period: step, KeyR: () => command("swap", null), KeyN: newGame, KeyG: toggleGame, KeyM: chooseModel, KeyV: () => at("record").click() });
 listenToPad(at("pad"), held);
 at("pause").onclick = () => pause(!paused);
 at("step").onclick = step;
 at("swap").onclick = () => command("swap", null);
 at("reset").onclick = () => command("reset", Number(at("seed").value) >>> 0);
 at("speed").onchange = () => command("speed", Number(at("speed").value));
+at("model").onchange = () => command("model", at("model").value);
+at("record").onclick = () => facts?.twin && command("record", !tick?.recording);
 at("temperature").onchange = () => command("temperature", Number(at("temperature").value));
 for (const id of ["show-game", "show-wrong", "show-entropy"]) at(id).onchange = draw;
 at("dream").onpointermove = (event) => showCode(dream?.cellAt(event));
@@ -30,12 +33,11 @@ for (const control of document.querySelectorAll("#controls input:not([type=numbe
 connect();
 
 function connect() {
-  const address = new URL("play", location.href);
-  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  address.search = location.search;
-  socket = new WebSocket(address);
-  socket.binaryType = "arraybuffer";
-  socket.onmessage = ({ data }) => typeof data === "string" ? begin(JSON.parse(data)) : show(readTick(data, facts));
+  socket = open();
+  socket.onmessage = ({ data }) => {
+    if (typeof data === "string") hear(JSON.parse(data));
+    else show(data instanceof ArrayBuffer ? readTick(data, facts) : data);
+  };
   socket.onclose = ({ code, reason }) => {
     const refused = [1008, 1011, 1013].includes(code);
     say(refused ? reason : "the server is gone, trying again …");
@@ -43,8 +45,14 @@ function connect() {
   };
 }
 
+function hear(told) {
+  if (told.said) say(told.said); else begin(told);
+}
+
 function begin(told) {
   facts = told;
+  document.body.classList.toggle("alone", !facts.twin);
+  at("model").replaceChildren(...facts.models.map((name) => new Option(name, name, false, name === facts.model)));
   dream = new View(at("dream"), facts);
   game = new View(at("game"), facts);
   at("seed").value = facts.seed;
@@ -65,13 +73,14 @@ function show(next) {
 }
 
 function draw() {
-  at("twin").hidden = !at("show-game").checked;
+  at("twin").hidden = !at("show-game").checked || facts?.twin === false;
   if (!tick) return;
   const isWrong = (cell) => tick.codes[cell] !== tick.realCodes[cell];
   dream.draw(tick.dream);
   if (at("show-entropy").checked) dream.shade((cell) => tick.entropy[cell] / 255);
   if (at("show-wrong").checked) dream.outline(isWrong);
-  if (at("show-game").checked) game.draw(tick.game);
+  if (!at("twin").hidden) game.draw(tick.game);
+  at("record").setAttribute("aria-pressed", Boolean(tick.recording));
   at("points").textContent = facts.judged ? `${tick.points.toFixed(0)} points expected` : "";
   at("real-points").textContent = `${tick.realPoints} points${tick.over ? ", over" : ""}`;
   at("left").textContent = tick.leftAfter ? `after ${tick.leftAfter} steps` : "not yet";
@@ -124,9 +133,14 @@ function toggleGame() {
   draw();
 }
 
+function chooseModel() {
+  at("model").focus();
+  at("model").showPicker?.();
+}
+
 function showCode(cell) {
   const known = tick && cell !== null && cell !== undefined;
-  at("code").textContent = known ? `${tick.codes[cell]}, real ${tick.realCodes[cell]}` : "–";
+  at("code").textContent = known ? `${tick.codes[cell]}${facts.twin ? `, real ${tick.realCodes[cell]}` : ""}` : "–";
 }
 
 function say(text) {

@@ -12,7 +12,7 @@ export function readTick(buffer, facts) {
   const bytes = (count) => { const part = new Uint8Array(buffer, at, count); at += count; return part; };
   return {
     step: view.getUint32(4, true), acknowledged: view.getUint32(8, true), leftAfter: view.getUint32(12, true),
-    action: view.getUint16(16, true), paused: view.getUint8(18) === 1, over: view.getUint8(19) === 1,
+    action: view.getUint16(16, true), paused: (view.getUint8(18) & 1) !== 0, recording: (view.getUint8(18) & 2) !== 0, over: view.getUint8(19) === 1,
     points: view.getFloat32(20, true), realPoints: view.getFloat32(24, true), lost: view.getFloat32(28, true),
     milliseconds: view.getFloat32(32, true), late: view.getFloat32(36, true),
     codes, realCodes, entropy: bytes(cells), dream: bytes(pixels), game: bytes(pixels),

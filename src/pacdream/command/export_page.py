@@ -1,0 +1,59 @@
+"""The dream as a folder of files that needs no server of ours."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from pacdream.command.play import open_models
+from pacdream.command.schemas import ExportPageSettings
+from pacdream.core.check_settings import check_settings
+from pacdream.core.instantiate import build
+from pacdream.data.collect import episode_seeds, play_episode
+from pacdream.data.latent_cache import encode_episode
+from pacdream.game.palette_frames import PaletteFrames
+from pacdream.play.static_page import write_page
+from pacdream.policy.base import Policy
+from pacdream.tokenizer.base import Tokenizer
+
+log = logging.getLogger(__name__)
+
+
+def export_page(config: DictConfig) -> None:
+    """Write the page of a run into ``config.output``.
+
+    Raises:
+        ValueError: not a run of a world model, or onnxruntime-web is not where it is said to be.
+    """
+    check_settings(config, ExportPageSettings)
+    models = open_models(config.run, config.outcome)
+    make_env: Callable[[], PaletteFrames] = partial(build, config.env)
+    env = make_env()
+    contexts = play_contexts(
+        env, build(config.policy), models.tokenizer, config.starts, config.context, config.intro, config.seed
+    )
+    output = Path(config.output)
+    size = write_page(models, env.action_names, contexts, Path(config.runtime), output, config.fps, config.temperature)
+    log.info("%.1f MB in %s; to look at it: python -m http.server --directory %s", size / 1e6, output, output)
+
+
+def play_contexts(
+    env: PaletteFrames, policy: Policy, tokenizer: Tokenizer, count: int, length: int, intro: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """What happened before moments in which dreams can begin: grids (N, C, h, w) and the actions (N, C - 1) between.
+
+    Each is from a game of its own, the later ones from further into the game.
+    """
+    grids, actions = [], []
+    for index in range(count):
+        steps = max(intro, length + 1) + 8 * index
+        episode = play_episode(env, policy, *episode_seeds(seed, index), max_steps=steps)
+        frames = torch.from_numpy(episode.frames[-length - tokenizer.num_frames + 1 :])
+        codes = torch.cat(list(encode_episode(tokenizer, frames, torch.device("cpu"), len(frames))))
+        grids.append(codes[-length:].long())
+        actions.append(torch.from_numpy(episode.actions[len(episode.actions) - length + 1 :]).long())
+    return torch.stack(grids), torch.stack(actions)
