@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from pacdream.data.episode_store import read_episodes, read_manifest
 from pacdream.data.held_out import HeldOutSteps
 from tests.conftest import latent_data
 from tests.counter_tokenizer import CounterTokenizer
@@ -206,3 +208,26 @@ def test_further_episodes_are_trained_on_and_none_of_them_is_held_out(folder, ca
 def test_further_episodes_of_another_game_are_refused(folder, cache, episodes):
     with pytest.raises(ValueError, match="another"):
         set_up(folder, cache, more_episodes=[str(episodes)])
+
+
+def test_mirror_images_of_the_training_episodes_are_trained_on(folder, cache, tmp_path):
+    record_counter_episodes(tmp_path / "more", [7, 9], seed=1)
+    more = {"more_episodes": [str(tmp_path / "more")]}
+    alone, both = set_up(folder, cache, **more), set_up(folder, cache, mirror=True, **more)
+    assert len(both.train_starts) == 2 * len(alone.train_starts)
+    assert (both.split.val, both.origin) == (alone.split.val, alone.origin)
+    originals = len(alone.cache.starts) - 1
+    assert both.split.train == (*alone.split.train, *(originals + i for i in alone.split.train))
+    names = read_manifest(folder).action_names
+    for number in alone.split.train:
+        actions, mirrored = both.episode(number)[1], both.episode(originals + number)[1]
+        for action, other in zip(actions.tolist(), mirrored.tolist(), strict=True):
+            assert names[other] == names[action].replace("LEFT", "?").replace("RIGHT", "LEFT").replace("?", "RIGHT")
+
+
+def test_the_codes_of_a_mirror_image_are_those_of_mirrored_frames(episodes, tokenizer, cache):
+    data = latent_data(episodes, tokenizer, cache, mirror=True)
+    data.setup("fit")
+    frames = next(read_episodes(episodes, read_manifest(episodes))).frames[..., ::-1].copy()
+    pairs = torch.from_numpy(np.stack([frames[39:59], frames[40:60]], 1))
+    assert torch.equal(data.episode(5)[0][40:60].long(), tokenizer.encode(pairs))

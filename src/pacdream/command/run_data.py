@@ -53,7 +53,7 @@ def _elsewhere(episodes: Path, origin: Origin, asked_for: bool) -> dict[str, Any
     moved, known = read_manifest(episodes).sha256, origin.identities.get("episodes")
     unknown = known is None and not asked_for  # a bare checkpoint that does not say: split as it may have been
     return {"episodes": str(episodes)} | (
-        {} if moved == known or unknown else {"val_fraction": 1.0, "more_episodes": []}
+        {} if moved == known or unknown else {"val_fraction": 1.0, "more_episodes": [], "mirror": False}
     )
 
 

@@ -2,10 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import safe_open
@@ -15,10 +17,12 @@ from pacdream.core.checkpoints import tensors_sha256, weights_sha256, write_tens
 from pacdream.core.files import locked, one_line, sha256_of
 from pacdream.data.episode_store import Manifest, joint_sha256, read_episodes
 from pacdream.tokenizer.base import Tokenizer
+from pacdream.types import Episode
 
 log = logging.getLogger(__name__)
 
 SCHEMA = 3
+_OTHER_SIDE = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
 _BY_FRAME = ("codes", "actions", "rewards", "terminated", "lives")
 
 
@@ -62,8 +66,11 @@ class LatentCache:
         """The episodes of one cache after those of the other; nothing is copied if there is only one."""
         if len(caches) == 1:
             return caches[0]
-        first = caches[0].identity
-        identity = replace(first, episodes=joint_sha256(*(cache.identity.episodes for cache in caches)))
+        episodes, preprocessing = (
+            list(dict.fromkeys(getattr(cache.identity, what) for cache in caches))
+            for what in ("episodes", "preprocessing")
+        )
+        identity = CacheIdentity(caches[0].identity.tokenizer, joint_sha256(*episodes), "; ".join(preprocessing))
         starts, end = [caches[0].starts], caches[0].starts[-1]
         for cache in caches[1:]:
             starts.append(cache.starts[1:] + end)
@@ -78,9 +85,10 @@ class LatentCache:
         return torch.cat([torch.arange(0, dtype=torch.int32), *parts])
 
 
-def identity_of(tokenizer: Tokenizer, manifest: Manifest) -> CacheIdentity:
-    """Identity of the cache of these episodes under this tokenizer."""
+def identity_of(tokenizer: Tokenizer, manifest: Manifest, mirrored: bool = False) -> CacheIdentity:
+    """Identity of the cache of these episodes, or of their mirror images, under this tokenizer."""
     preprocessing = f"schema {SCHEMA}, {tokenizer.num_frames} frame(s), first frame repeated"
+    preprocessing += ", left and right exchanged" if mirrored else ""
     return CacheIdentity(weights_sha256(tokenizer), manifest.sha256, preprocessing)
 
 
@@ -114,20 +122,23 @@ def open_or_encode(
     tokenizer: Tokenizer,
     device: torch.device,
     batch_size: int,
+    mirrored: bool = False,
 ) -> LatentCache:
     """Open the cache of these episodes, or encode them first; of several processes one encodes, the others wait.
+
+    ``mirrored`` exchanges left and right, in frames and in actions: what a mirror image of the game would have shown.
 
     Raises:
         ValueError: tokenizer and episodes do not fit, or the cache is damaged.
     """
-    identity = identity_of(tokenizer, manifest)
+    identity = identity_of(tokenizer, manifest, mirrored)
     path = cache_path(folder, identity)
     if not path.exists():
         check_fit(tokenizer, manifest)
         with locked(path.with_suffix(".lock"), f"encoding {path}"):
             if not path.exists():
                 log.info("encoding %d steps of %s on %s", manifest.num_steps, episodes, device)
-                write_cache(path, encode(episodes, manifest, tokenizer, identity, device, batch_size))
+                write_cache(path, encode(episodes, manifest, tokenizer, identity, device, batch_size, mirrored))
     return read_cache(path, identity)
 
 
@@ -144,14 +155,17 @@ def encode(
     identity: CacheIdentity,
     device: torch.device,
     batch_size: int,
+    mirrored: bool = False,
 ) -> LatentCache:
-    """Encode all episodes, one at a time, in batches of ``batch_size`` frames."""
+    """Encode all episodes, one at a time, in batches of ``batch_size`` frames; see ``open_or_encode``."""
     tokenizer = tokenizer.to(device)
     parts: dict[str, list[Tensor]] = {name: [] for name in _BY_FRAME}
     columns = (TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task("", total=manifest.num_steps + len(manifest.episodes))
         for episode in read_episodes(episodes, manifest):
+            if mirrored:
+                episode = mirror(episode, manifest.action_names)
             frames = torch.from_numpy(episode.frames)
             for codes in encode_episode(tokenizer, frames, device, batch_size):
                 parts["codes"].append(codes)
@@ -163,6 +177,13 @@ def encode(
     lengths = torch.tensor([0] + [entry.length + 1 for entry in manifest.episodes])
     joined = {name: torch.cat(tensors) for name, tensors in parts.items()}
     return LatentCache(identity, **joined, starts=lengths.cumsum(0))
+
+
+def mirror(episode: Episode, action_names: Sequence[str]) -> Episode:
+    """The same with left and right exchanged in frames and actions; the console's memory stays as it was."""
+    exchanged = [re.sub("LEFT|RIGHT", lambda side: _OTHER_SIDE[side[0]], name) for name in action_names]
+    other = np.array([list(action_names).index(name) for name in exchanged], np.uint8)
+    return replace(episode, frames=np.ascontiguousarray(episode.frames[..., ::-1]), actions=other[episode.actions])
 
 
 def encode_episode(tokenizer: Tokenizer, frames: Tensor, device: torch.device, batch_size: int) -> Iterator[Tensor]:

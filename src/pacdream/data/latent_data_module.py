@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache as cache_calls
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class LatentDataModule(ResumableDataModule):
         limit: Positive | None,
         train_episodes: Positive | None = None,
         more_episodes: Sequence[str] = (),
+        mirror: bool = False,
         rare: dict[str, float] | None = None,
     ) -> None:
         """Configure; nothing is read yet.
@@ -73,6 +74,7 @@ class LatentDataModule(ResumableDataModule):
             limit: use only so many training windows, evenly spread (to overfit or to try something); none for all.
             train_episodes: train on so many of the training episodes only, evenly spread; none for all.
             more_episodes: folders of further episodes to train on, such as a planner's games.
+            mirror: train on the mirror images of all training episodes as well: a maze is as good the other way round.
             rare: repeats windows with a rare event until they are a ``share`` of all: a life lost, or so many
                 ``points`` earned, in their last ``steps`` steps; none to take every window once.
 
@@ -91,7 +93,7 @@ class LatentDataModule(ResumableDataModule):
             )
         self.rare = rare
         self.folder, self.cache_folder = Path(episodes), Path(cache)
-        self.more = [Path(folder) for folder in more_episodes]
+        self.more, self.mirror = [Path(folder) for folder in more_episodes], mirror
         self.recording, self.tokenizer = recording, tokenizer
         self.context_length, self.limit, self.train_episodes = context_length, limit, train_episodes
         self.batch_size, self.val_batch_size = batch_size, val_batch_size
@@ -199,7 +201,8 @@ class LatentDataModule(ResumableDataModule):
 
     def _fit_best_copy(self, horizon: int) -> BestCopy:
         """copy* as the training episodes choose it, or the held-out ones if there are no others."""
-        episodes = (self.episode(number)[0] for number in self.split.train or self.split.val)
+        own = self._split(len(read_manifest(self.folder).episodes))
+        episodes = (self.episode(number)[0] for number in own.train or own.val)
         return fit_best_copy(episodes, self.tokenizer.grid_shape, horizon, self.game.blink_period)
 
     @property
@@ -208,14 +211,23 @@ class LatentDataModule(ResumableDataModule):
         return self.encode_batch_size.get(self.device.type, self.encode_batch_size["cpu"])
 
     def _open(self) -> LatentCache:
-        """The codes of the episodes, then those of further ones."""
+        """The codes of the episodes, then those of further ones, then those of the mirror images of all."""
         manifest = find_or_record(self.folder, self.recording)
-        caches = []
-        for folder, found in [(self.folder, manifest), *((folder, read_manifest(folder)) for folder in self.more)]:
-            check_same_game(manifest, found, folder)
-            caches.append(
-                open_or_encode(self.cache_folder, folder, found, self.tokenizer, self.device, self.encode_batch)
-            )
+        found = [(self.folder, manifest), *((folder, read_manifest(folder)) for folder in self.more)]
+        for folder, other in found:
+            check_same_game(manifest, other, folder)
+        open_one = partial(
+            open_or_encode,
+            self.cache_folder,
+            tokenizer=self.tokenizer,
+            device=self.device,
+            batch_size=self.encode_batch,
+        )
+        caches = [
+            open_one(episodes=folder, manifest=other, mirrored=mirrored)
+            for mirrored in ((False, True) if self.mirror else (False,))
+            for folder, other in found
+        ]
         return LatentCache.joined(*caches)
 
     def _split(self, count: int) -> EpisodeSplit:
@@ -225,11 +237,12 @@ class LatentDataModule(ResumableDataModule):
         return replace(split, train=tuple(split.train[i] for i in kept))
 
     def _split_of(self, cache: LatentCache) -> EpisodeSplit:
-        """The same, and all further episodes are trained on."""
-        count = len(cache.starts) - 1
-        own = count - sum(len(read_manifest(folder).episodes) for folder in self.more)
+        """The same of all that has been opened: further episodes are trained on, and so are the mirror images."""
+        own, count = len(read_manifest(self.folder).episodes), len(cache.starts) - 1
+        originals = count // 2 if self.mirror else count
         split = self._split(own)
-        return replace(split, train=(*split.train, *range(own, count)))
+        train = (*split.train, *range(own, originals))
+        return replace(split, train=(*train, *(originals + i for i in train)) if self.mirror else train)
 
     def _store_split(self, cache: LatentCache) -> None:
         """Write which episodes are held out beside the cache."""
