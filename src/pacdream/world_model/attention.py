@@ -29,7 +29,6 @@ class AttentionWorldModel(WorldModel):
         num_heads: int,
         max_corruption: float,
         begin_with_codebook: bool,
-        dropout: float = 0.0,
     ) -> None:
         """Build the network.
 
@@ -45,7 +44,6 @@ class AttentionWorldModel(WorldModel):
             max_corruption: largest share of the codes that are replaced while training.
             begin_with_codebook: whether codes that look alike begin with like embeddings and like logits, or with
                 random ones.
-            dropout: share of what each part of a block adds that is left out while training.
 
         Raises:
             ValueError: a number that makes no network.
@@ -67,7 +65,7 @@ class AttentionWorldModel(WorldModel):
         self.join_codes = nn.Linear(memory * embedding_dim, width)
         self.join_actions = nn.Linear(memory * embedding_dim + 1, width)
         self.position = nn.Parameter(0.02 * torch.randn(*self.grid_shape, width))
-        self.blocks = nn.ModuleList(Block(width, num_heads, dropout) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(Block(width, num_heads) for _ in range(num_blocks))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, codebook_size)
         self.stay = nn.Linear(width, 1)
@@ -150,7 +148,7 @@ def _joined(codes: Tensor, actions: Tensor, state: State) -> tuple[Tensor, Tenso
 class Block(nn.Module):
     """A 3x3 convolution, attention over all cells and a small network for each: (B, h, w, D) to the same shape."""
 
-    def __init__(self, width: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
@@ -158,14 +156,13 @@ class Block(nn.Module):
         self.attend = nn.Linear(width, 3 * width)
         self.attended = nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Let cells see their neighbours, then all others, then think."""
         image = F.relu(self.norms[0](x)).permute(0, 3, 1, 2)  # channels last in memory, as convolutions like it
-        x = x + self.dropout(self.conv(image).permute(0, 2, 3, 1))
-        x = x + self.dropout(self._attention(self.norms[1](x)))
-        return x + self.dropout(self.mlp(self.norms[2](x)))
+        x = x + self.conv(image).permute(0, 2, 3, 1)
+        x = x + self._attention(self.norms[1](x))
+        return x + self.mlp(self.norms[2](x))
 
     def _attention(self, x: Tensor) -> Tensor:
         parts = rearrange(self.attend(x), "B h w (p n d) -> p B n (h w) d", p=3, n=self.num_heads)
