@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from pacdream.benchmark.dreams import bench_dreams
 from pacdream.benchmark.encoding import bench_encoding
 from pacdream.benchmark.machine import matrix_gflops, prepare
+from pacdream.benchmark.page import bench_page
 from pacdream.benchmark.precision import bench_attention, bench_networks
 from pacdream.benchmark.recording import bench_recording
 from pacdream.benchmark.rollouts import bench_rollouts
@@ -47,6 +48,7 @@ def main(config: DictConfig) -> None:
     results |= bench_attention(config, device)
     results |= bench_rollouts(config, facts, device)
     results |= bench_dreams(config, facts, device)
+    results |= bench_page(config)
     for name, value in results.items():
         log.info("%-44s %.4g", name, value)
     write_json(Path(config.paths.outputs) / "bench.json", {**provenance(), **results})

@@ -12,7 +12,7 @@ from pacdream.command.weights import begin_with
 from pacdream.core.checkpoints import build_model, save_model
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.world_model.base import WorldModel
-from tests.conftest import TINY_GRU, compose_config, latent_data
+from tests.conftest import TINY_GRU, compose_config, latent_data, pac_man_recording
 from tests.runs import hydra_run, quick_cost, small_overrides, tiny_run
 
 
@@ -66,6 +66,13 @@ def test_weights_that_were_trained_on_held_out_episodes_are_refused(
     assert other.origin.val != latents.origin.val
     with pytest.raises(ValueError, match="was trained on 1 of the episodes that are held out here"):
         begin_with(str(run), gru(other), other)
+
+
+def test_weights_may_be_trained_on_with_further_episodes(run: Path, latents: LatentDataModule, tmp_path: Path) -> None:
+    pac_man_recording(tmp_path / "more", episodes=1, seed=9).record()
+    other = latent_data(latents.folder, latents.tokenizer, latents.cache_folder, more_episodes=[str(tmp_path / "more")])
+    assert other.origin.train != latents.origin.train
+    begin_with(str(run), gru(other), other)
 
 
 def test_a_second_stage_begins_where_the_first_ended(

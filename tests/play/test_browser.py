@@ -1,6 +1,5 @@
 """The page in a real browser: Chromium, where there is one."""
 
-import shutil
 import socket
 import threading
 import time
@@ -14,11 +13,12 @@ pytest.importorskip("uvicorn")
 import uvicorn
 from playwright.sync_api import sync_playwright
 
+from pacdream.play.browser import find_chromium
 from pacdream.play.server import LOOPBACK, Server
 from pacdream.play.tab import Library, Limits
 from tests.play.test_session import models, session  # noqa: F401 - a fixture
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = find_chromium()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 RUNNING = "document.body.dataset.step > {}"
 

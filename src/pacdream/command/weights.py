@@ -11,13 +11,13 @@ from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about, recipe_of, weights_sha256
 from pacdream.core.files import one_line
 from pacdream.core.settings import differences
-from pacdream.data.origin import Origin, check_same_origin
+from pacdream.data.origin import Origin, check_fresh
 
 log = logging.getLogger(__name__)
 
 
 def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
-    """Give ``model`` the weights of a run, or of a checkpoint, that was trained on the same data.
+    """Give ``model`` the weights of a run, or of a checkpoint, that has not seen what is held out.
 
     Args:
         weights: the run's folder, a folder of runs of which the newest finished one is taken, or a checkpoint.
@@ -42,7 +42,7 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
             f"weights={weights} holds another network than the configured one: {one_line(error)}"
         ) from error
     about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
-    check_same_origin(path, Origin.read(about), data.origin)
+    check_fresh(path, Origin.read(about), data.origin)
     for change in differences(recipe_of(found), recipe_of(model)):
         log.warning("the weights were trained with another setting: %s", change)
     log.info("beginning with the weights of %s", path)

@@ -59,13 +59,36 @@ def check_same_origin(checkpoint: Path, was: Origin, now: Origin) -> None:
     Raises:
         ValueError: names what differs.
     """
-    for what, identity in now.identities.items():
+    _check_same(checkpoint, was, now, now.identities)
+    if was.train not in (None, now.train):
+        raise _seen(checkpoint, was.seen(now.val))
+
+
+def check_fresh(checkpoint: Path, was: Origin, now: Origin) -> None:
+    """Refuse weights to begin with that know the episodes held out now, or codes of another tokenizer.
+
+    Other episodes to train on are welcome: those of a player who has planned with these weights, say.
+
+    Raises:
+        ValueError: names what differs.
+    """
+    tells = was.train is not None
+    _check_same(checkpoint, was, now, [what for what in now.identities if not (tells and what == "episodes")])
+    if seen := was.seen(now.val):
+        raise _seen(checkpoint, seen)
+
+
+def _check_same(checkpoint: Path, was: Origin, now: Origin, kinds: Iterable[str]) -> None:
+    for what in kinds:
+        identity = now.identities[what]
         if (trained := was.identities.get(what, identity)) != identity:
             raise ValueError(
                 f"{checkpoint} was trained with other {what} ({trained[:12]}…) than are here now ({identity[:12]}…)"
             )
-    if was.train not in (None, now.train):
-        raise ValueError(
-            f"{checkpoint} was trained on {was.seen(now.val)} of the episodes that are held out here: choose the "
-            "data.val_fraction and data.split_seed that it was trained with"
-        )
+
+
+def _seen(checkpoint: Path, count: int) -> ValueError:
+    return ValueError(
+        f"{checkpoint} was trained on {count} of the episodes that are held out here: choose the "
+        "data.val_fraction and data.split_seed that it was trained with"
+    )

@@ -59,6 +59,7 @@ function begin(told) {
   at("speed").value = "1";
   at("temperature").value = [...at("temperature").options].find((option) => Number(option.value) === facts.temperature)?.value ?? "1";
   sentAt.clear();
+  document.body.dataset.fps = facts.fps;
   if (document.hidden || !document.hasFocus()) leave(); else pause(false);
   at("dream").focus({ preventScroll: true });
 }
@@ -66,7 +67,11 @@ function begin(told) {
 function show(next) {
   tick = next;
   const sent = sentAt.get(tick.acknowledged);
-  if (sent !== undefined) at("latency").textContent = `${(performance.now() - sent).toFixed(0)} ms`;
+  if (sent !== undefined) {
+    const { duration } = performance.measure("key to picture", { start: sent, end: performance.now() });
+    at("latency").textContent = `${duration.toFixed(0)} ms`;
+    if (performance.getEntriesByName("key to picture").length > 1000) performance.clearMeasures();
+  }
   for (const known of sentAt.keys()) if (known <= tick.acknowledged) sentAt.delete(known);
   draw();
   document.body.dataset.step = tick.step;
