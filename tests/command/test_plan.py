@@ -1,10 +1,16 @@
 import json
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
+from omegaconf import OmegaConf
 
 from pacdream.command.plan import plan
+from pacdream.core.instantiate import build
+from pacdream.data.recording import Recording
+from tests.conftest import compose_config
 from tests.runs import hydra_run, tiny_outcome, tiny_run
 
 TINY = [
@@ -79,3 +85,17 @@ def test_an_outcome_network_of_another_tokenizer_is_refused(outcome: Path, tmp_p
         pytest.raises(ValueError, match="judges the codes of another tokenizer"),
     ):
         plan(config)  # with the run that comes with the package
+
+
+def test_a_planners_recording_names_its_networks(run: Path, outcome: Path, tmp_path: Path) -> None:
+    overrides = [
+        "policy=planner", f"planner.run={run}", f"planner.outcome={outcome}", "planner.search.num_futures=4",
+        "planner.search.horizon=4", "episodes=1", "max_steps=4", "workers=1", f"output={tmp_path / 'played'}",
+    ]  # fmt: skip
+    settings: Any = OmegaConf.to_container(compose_config("collect", overrides), resolve=True)
+    recording = Recording(**{field.name: settings[field.name] for field in fields(Recording)})
+    manifest = recording.record()
+    planner = build(OmegaConf.create(settings["policy"]))
+    assert manifest.episodes[0].policy == "planner"
+    assert planner.identities.items() <= manifest.provenance.items()
+    assert recording.record() == manifest

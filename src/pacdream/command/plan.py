@@ -17,7 +17,6 @@ from torch import Tensor
 
 from pacdream.command.schemas import PlanSettings
 from pacdream.core.check_settings import check_settings
-from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.files import write_json
 from pacdream.core.instantiate import build
 from pacdream.data.collect import episode_seeds
@@ -55,8 +54,7 @@ def plan(config: DictConfig) -> None:
     log.info("%d games side by side", config.episodes)
     told = partial(scores_of, resamples=config.resamples, seed=config.seed)
     about = {
-        "world_model": weights_sha256(planner.model),
-        "outcome": weights_sha256(planner.outcome),
+        **planner.identities,
         "settings": OmegaConf.to_container(config, resolve=True),
     }
     found: dict[str, Any] = {"about": about, "players": {}, "rank_correlation": {}}

@@ -1,7 +1,7 @@
 """A recording as it is configured, and the folder it fills."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,9 @@ class Recording:
     @cached_property
     def _wanted(self) -> Manifest:
         """Without episodes; the emulator is started for it, and only once."""
-        return _empty_manifest(self._make_env(), self._settings())
+        empty = _empty_manifest(self._make_env(), self._settings())
+        networks: dict[str, str] = getattr(build(self._config.policy), "identities", {})
+        return replace(empty, provenance={**empty.provenance, **networks})
 
     @property
     def _config(self) -> Any:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pacdream.core.checkpoints import weights_sha256
 from pacdream.game.palette_frames import PaletteFrames
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.planner.base import Planner, Plans
@@ -65,6 +66,11 @@ class PlannerPolicy:
         self.objective, self.search, self.replan_every, self.name = objective, search, replan_every, name
         self.steps_foretold = 0
         """Since it was built."""
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """Hashes of the networks that decide, for the manifest of what it records."""
+        return {"world_model": weights_sha256(self.model), "outcome": weights_sha256(self.outcome)}
 
     def begin(
         self,
