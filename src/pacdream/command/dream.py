@@ -38,6 +38,7 @@ def open_dream(
     context: int = 8,
     temperature: float = 1.0,
     episodes: str | None = None,
+    precision: str = "32-true",
 ) -> tuple[Dream, View]:
     """Open a run and let it dream.
 
@@ -51,6 +52,7 @@ def open_dream(
         context: real grids that a dream begins with.
         temperature: of the codes that are drawn; 0 takes the likeliest.
         episodes: folder whose episodes it begins in, none for the held-out ones of the run.
+        precision: ``bf16-mixed`` is twice as fast on a device that has it.
 
     Raises:
         ValueError: one of these does not exist or does not fit the others.
@@ -67,5 +69,6 @@ def open_dream(
         rows,
         horizon,
         ends,
+        precision,
     )
     return dream, View(data.tokenizer, read_manifest(data.folder).rgb(), obs)

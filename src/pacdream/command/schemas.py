@@ -86,6 +86,7 @@ class DreamSettings:
     context: Positive
     temperature: Annotated[float, Range(0)]
     episodes: str | None
+    precision: str
 
 
 @dataclass(frozen=True)

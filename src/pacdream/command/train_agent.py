@@ -88,7 +88,7 @@ def train_agent(config: DictConfig) -> None:
 
 def _world(config: DictConfig, tokenizer: Tokenizer) -> VectorEnv[Any, Any, Any]:
     """Where it acts."""
-    settings = dict(OmegaConf.to_container(config.dream))  # type: ignore[arg-type]
+    settings = dict(OmegaConf.to_container(config.dream, resolve=True))  # type: ignore[arg-type]
     rows = settings.pop("num_envs")
     if config.world == "game":
         return CodedGames(partial(build, config.env), tokenizer, rows)

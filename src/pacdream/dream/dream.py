@@ -12,6 +12,7 @@ from torch import Tensor
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.planner.imagination import check_fit
+from pacdream.rollout.precision import autocast
 from pacdream.rollout.sampler import Sampler
 from pacdream.rollout.step import RolloutState, condition, predict
 from pacdream.world_model.base import WorldModel
@@ -83,19 +84,21 @@ class Dream:
         rows: int,
         horizon: int,
         ends: Ends,
+        precision: str = "32-true",
     ) -> None:
-        """``horizon``: steps after which a dream is cut.
+        """``horizon``: steps after which a dream is cut; for ``precision`` see ``rollout.precision``.
 
         Raises:
-            ValueError: model and outcome network do not fit, or a horizon below 1, or an unknown end.
+            ValueError: model and outcome network do not fit, or a horizon below 1, or an unknown end or precision.
         """
         check_fit(model, outcome)
+        autocast(torch.device("cpu"), precision)
         if horizon < 1:
             raise ValueError(f"horizon={horizon} must be at least 1")
         if ends not in ("life", "game"):
             raise ValueError(f"ends={ends!r} is unknown: choose life or game")
         self.model, self.outcome, self.starts = model, outcome, starts
-        self.horizon, self.ends = horizon, ends
+        self.horizon, self.ends, self.precision = horizon, ends, precision
         self.age = np.zeros(rows, np.int64)
         """(B,) imagined steps since each began."""
         self._rngs: list[np.random.Generator] = [np.random.default_rng(0)] * rows
@@ -145,11 +148,13 @@ class Dream:
         if len(bad := actions[(actions < 0) | (actions >= self.model.num_actions)]):
             raise ValueError(f"action {bad[0]} is none of 0 to {self.model.num_actions - 1}")
         taken = torch.from_numpy(actions).to(self._device)
-        step, self._state = predict(self.model, self._state, taken, self._sample)
+        with autocast(self._device, self.precision):
+            step, self._state = predict(self.model, self._state, taken, self._sample)
         self._codes = torch.cat([self._codes[:, 1:], step.codes[:, None]], 1)
         self._actions = torch.cat([self._actions[:, 1:], taken[:, None]], 1)
         self.age += 1
-        logits = self.outcome(self._codes, self._actions[:, self.outcome.before])
+        with autocast(self._device, self.precision):
+            logits = self.outcome(self._codes, self._actions[:, self.outcome.before])
         judged = self.age > self.outcome.after
         points = (logits.points.softmax(-1) @ self.outcome.points).double().cpu().numpy()
         ends = (logits.lost[:, 0] if self.ends == "life" else logits.over).sigmoid().double().cpu().numpy()

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pacdream.outcome.network import OutcomeNetwork, Outcomes
 from pacdream.planner.prospects import Present, Prospects
+from pacdream.rollout.precision import autocast
 from pacdream.rollout.step import RolloutState, fork, predict
 from pacdream.world_model.base import WorldModel, likeliest
 
@@ -14,20 +15,18 @@ class Imagination:
     """A world model and an outcome network: many futures at once."""
 
     def __init__(self, model: WorldModel, outcome: OutcomeNetwork, batch_size: int, precision: str = "32-true") -> None:
-        """``batch_size`` futures are imagined at once, in Lightning's ``precision``: 32-true or bf16-mixed.
+        """``batch_size`` futures are imagined at once; for ``precision`` see ``rollout.precision``.
 
         Raises:
-            ValueError: they are not of the same tokenizer or game, or the precision is another.
+            ValueError: they are not of the same tokenizer or game, or the precision is unknown.
         """
-        if precision not in ("32-true", "bf16-mixed"):
-            raise ValueError(f"planner.precision={precision} is unknown: choose 32-true or bf16-mixed")
         check_fit(model, outcome)
-        self.model, self.outcome, self.batch_size = model, outcome, batch_size
-        self.half = precision == "bf16-mixed"
+        autocast(torch.device("cpu"), precision)
+        self.model, self.outcome, self.batch_size, self.precision = model, outcome, batch_size, precision
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
-        with torch.autocast(plans.device.type, torch.bfloat16, enabled=self.half):
+        with autocast(plans.device, self.precision):
             return judged(self.outcome, present, self.imagine(present, plans), plans, self.batch_size)
 
     def imagine(self, present: Present, plans: Tensor) -> Tensor:
