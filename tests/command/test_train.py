@@ -92,7 +92,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(devices: list[str], sma
 
 def test_another_split_is_refused_when_a_run_goes_on(small: list[str], tmp_path: Path) -> None:
     run(tmp_path / "run", small)
-    with pytest.raises(ValueError, match=r"has held out other episodes \(data\.split_seed: 0 -> 3\)"):
+    with pytest.raises(ValueError, match=r"has trained on, or held out, other episodes \(data\.split_seed: 0 -> 3\)"):
         run(tmp_path / "run", [*small, f"resume={tmp_path / 'run'}", "data.split_seed=3", "trainer.max_steps=4"])
 
 

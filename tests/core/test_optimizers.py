@@ -30,7 +30,7 @@ def test_every_optimizer_steps_with_every_schedule(optimizer: str, scheduler: st
     make_scheduler = build(config.scheduler) if config.get("scheduler") else None
     model = network()
     before = model.weight.clone()
-    built = configure_optimizers(model.parameters(), build(config.optimizer), make_scheduler)
+    built = configure_optimizers(model, build(config.optimizer), make_scheduler)
     model(torch.ones(1, 3)).sum().backward()
     built["optimizer"].step()
     if "lr_scheduler" in built:
@@ -39,7 +39,7 @@ def test_every_optimizer_steps_with_every_schedule(optimizer: str, scheduler: st
 
 
 def test_without_a_schedule_there_is_only_the_optimizer() -> None:
-    assert set(configure_optimizers(network().parameters(), SGD, None)) == {"optimizer"}
+    assert set(configure_optimizers(network(), SGD, None)) == {"optimizer"}
 
 
 def test_the_option_none_is_no_schedule() -> None:
@@ -49,25 +49,25 @@ def test_the_option_none_is_no_schedule() -> None:
 
 
 def test_an_ordinary_schedule_advances_each_epoch() -> None:
-    built = configure_optimizers(network().parameters(), SGD, partial(StepLR, step_size=1))
+    built = configure_optimizers(network(), SGD, partial(StepLR, step_size=1))
     assert built["lr_scheduler"]["interval"] == "epoch"
     assert "monitor" not in built["lr_scheduler"]
 
 
 def test_one_cycle_advances_each_step() -> None:
-    built = configure_optimizers(network().parameters(), SGD, partial(OneCycleLR, max_lr=0.1, total_steps=9))
+    built = configure_optimizers(network(), SGD, partial(OneCycleLR, max_lr=0.1, total_steps=9))
     assert built["lr_scheduler"]["interval"] == "step"
 
 
 def test_a_plateau_watches_the_validation_loss() -> None:
-    built = configure_optimizers(network().parameters(), SGD, ReduceLROnPlateau)
+    built = configure_optimizers(network(), SGD, ReduceLROnPlateau)
     assert built["lr_scheduler"]["monitor"] == "val/loss"
     assert built["lr_scheduler"]["interval"] == "epoch"
 
 
 def test_the_configured_baseline_schedule_is_the_write_ups() -> None:
     config = compose_config("train", ["experiment=gru_baseline"])
-    built = configure_optimizers(network().parameters(), build(config.optimizer), build(config.scheduler))
+    built = configure_optimizers(network(), build(config.optimizer), build(config.scheduler))
     optimizer, scheduler = built["optimizer"], built["lr_scheduler"]["scheduler"]
     assert (type(optimizer), type(scheduler)) == (torch.optim.Adam, StepLR)
     assert (optimizer.defaults["lr"], scheduler.step_size, scheduler.gamma) == (1e-3, 30, 0.1)

@@ -202,11 +202,13 @@ def test_further_episodes_are_trained_on_and_none_of_them_is_held_out(folder, ca
     assert len(both.train_starts) == len(alone.train_starts) + 7 + 9
     assert torch.equal(both.codes[: len(alone.codes)], alone.codes)
     assert [len(both.episode(number)[1]) for number in (9, 10, 11)] == [12, 7, 9]
-    assert both.cache.identity.episodes == both.identities()["episodes"] != alone.identities()["episodes"]
+    assert both.identities()["episodes"] == alone.identities()["episodes"]
+    assert "more_episodes" in both.identities()
+    assert torch.equal(both.train_codes(), alone.train_codes())
 
 
 def test_further_episodes_of_another_game_are_refused(folder, cache, episodes):
-    with pytest.raises(ValueError, match="another"):
+    with pytest.raises(ValueError, match="have another"):
         set_up(folder, cache, more_episodes=[str(episodes)])
 
 
@@ -231,3 +233,16 @@ def test_the_codes_of_a_mirror_image_are_those_of_mirrored_frames(episodes, toke
     frames = next(read_episodes(episodes, read_manifest(episodes))).frames[..., ::-1].copy()
     pairs = torch.from_numpy(np.stack([frames[39:59], frames[40:60]], 1))
     assert torch.equal(data.episode(5)[0][40:60].long(), tokenizer.encode(pairs))
+
+
+def test_further_episodes_that_are_held_out_are_refused(folder, cache, tmp_path):
+    """The same recording, begun again elsewhere, holds the same episodes."""
+    record_counter_episodes(tmp_path / "again", [12] * 4)
+    with pytest.raises(ValueError, match=r"of the episodes in data\.more_episodes are held out here"):
+        set_up(folder, cache, val_fraction=0.5, more_episodes=[str(tmp_path / "again")])
+
+
+def test_a_folder_that_is_named_twice_is_refused(folder, cache, tmp_path):
+    record_counter_episodes(tmp_path / "more", [7, 9], seed=1)
+    with pytest.raises(ValueError, match="names the same episodes twice"):
+        set_up(folder, cache, more_episodes=[str(tmp_path / "more")] * 2)

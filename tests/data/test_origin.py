@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pacdream.data.origin import Origin, check_same_origin
+from pacdream.data.origin import Origin, check_fresh, check_same_origin
 from tests.conftest import latent_data
 from tests.counter_tokenizer import CounterTokenizer
 from tests.data.test_alignment import record_counter_episodes
@@ -58,3 +58,19 @@ def test_episodes_that_change_while_a_run_begins_are_refused(tmp_path: Path) -> 
     record_counter_episodes(tmp_path / "episodes", [5] * 9)
     with pytest.raises(ValueError, match="have changed since this command began: run it again"):
         data.setup("fit")
+
+
+def test_what_weights_have_seen_before_is_not_forgotten():
+    first = Origin({}, ("a1", "a2"), ("a3",))
+    second = Origin({}, ("b1",), ("b2",)).after(first)
+    third = Origin({}, ("c1",), ("a2",)).after(Origin.read(second.stored()))
+    assert third.seen(["a2"]) == 1
+    assert third.seen(["b1", "c1", "b2", "a3"]) == 2
+    with pytest.raises(ValueError, match="was trained on 1 of the episodes that are held out here"):
+        check_fresh(Path("stage2.ckpt"), second, Origin({}, ("c1",), ("a2",)))
+
+
+def test_other_episodes_to_train_on_are_named_when_going_on():
+    was = Origin({}, ("a1", "a2"), ("a3",))
+    with pytest.raises(ValueError, match="was trained on other episodes than there are to train on here"):
+        check_same_origin(Path("last.ckpt"), was, Origin({}, ("a1",), ("a3",)))

@@ -28,7 +28,7 @@ def models(latents):
 
 
 def session(models, sampler=None, seed=0, intro=70):
-    return Session(models, make_env, sampler or Greedy(), seed, intro, left_at=0.05)
+    return Session(models, make_env, sampler or Greedy(), seed, intro, context=8, left_at=0.05)
 
 
 def test_the_game_beside_it_is_the_real_one(models):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,5 +58,7 @@ def check_start(start: Path, model: nn.Module, data: Any) -> None:
     check_resumable(start, model)
     check_same_data(start.resolve().parents[1], data.identities())
     checkpoint = read_checkpoint(start)
-    check_same_origin(start, Origin.read(checkpoint), data.origin)
+    was = Origin.read(checkpoint)
+    check_same_origin(start, was, data.origin)
+    data.origin = replace(data.origin, before=was.before)
     log.info("going on from step %d: %s", checkpoint["global_step"], start)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import torch
 import uvicorn
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.command.run import open_run
 from pacdream.command.schemas import PlaySettings
 from pacdream.core.check_settings import check_settings
 from pacdream.core.checkpoints import weights_sha256
+from pacdream.core.files import one_line
 from pacdream.core.instantiate import build
 from pacdream.data.recording import append_episode
 from pacdream.game.palette import ntsc_palette
@@ -39,12 +41,13 @@ def play(config: DictConfig) -> None:
         ValueError: not a run of a world model, an outcome network of another tokenizer, or an address in use.
     """
     check_settings(config, PlaySettings)
+    folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # the other one talks to the browser
     if config.tty:
-        library = open_library(config)
+        library = open_library(config, folder)
         play_in_terminal(library.begin(library.names[0], secrets.randbelow(2**31)), ntsc_palette(), config.fps)
         return
-    library = open_library(config)
+    library = open_library(config, folder)
     library.begin(library.names[0], 0)  # what is wrong with model or game is said now, not to every tab
     limits = Limits(config.fps, config.games, config.messages_per_second, config.silence, config.recorded_steps)
     token = None if is_loopback(config.host) else secrets.token_urlsafe(16)
@@ -96,22 +99,30 @@ def address(host: str, port: int, token: str | None) -> str:
     return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
 
 
-def open_library(config: DictConfig) -> Library:
-    """The world model that was asked for, then the one that comes with the package and the runs in outputs/."""
+def open_library(config: DictConfig, folder: Path) -> Library:
+    """The world model that was asked for, then the one that comes with the package and the runs in outputs/.
+
+    Recordings go into ``folder``.
+    """
     runs = {str(config.run or _BUNDLED): config.run, _BUNDLED: None}
     runs |= {str(folder): str(folder) for folder in world_models_in(Path(config.paths.outputs) / "train")}
     opened = lru_cache(maxsize=4)(lambda name: open_models(runs[name], config.outcome))
 
     def begin(name: str, seed: int) -> Session:
         sampler = Categorical(config.temperature, None, 0) if config.temperature else Greedy()
-        return Session(opened(name), partial(build, config.env), sampler, seed, config.intro, config.left_at)
+        return Session(
+            opened(name), partial(build, config.env), sampler, seed, config.intro, config.context, config.left_at
+        )
 
     def keep(recorder: Recorder, session: Session) -> str:
-        folder = Path(config.paths.outputs) / "episodes" / "played"
         settings = {"env": OmegaConf.to_container(config.env), "policy": {"name": "player"}}
-        path = append_episode(folder, build(config.env), settings, recorder.episode())
-        film = recorder.film(session.models, session.action_names)
-        write_video(path.with_suffix(".mp4"), film, round(config.fps))
+        path = append_episode(folder / "episodes", build(config.env), settings, recorder.episode())
+        try:
+            film = recorder.film(session.models, session.action_names)
+            write_video(path.with_suffix(".mp4"), film, round(config.fps))
+        except Exception as error:  # whatever a codec does, the episode is there
+            log.exception("no video of %s", path)
+            return f"recorded {path}, but no video of it: {one_line(error)}"
         return f"recorded {path} and {path.with_suffix('.mp4').name}"
 
     return Library(list(runs), begin, keep)
@@ -131,10 +142,12 @@ def open_models(run: str | None, outcome: str | None) -> Models:
 
 def world_models_in(folder: Path) -> list[Path]:
     """Folders of finished runs of world models, the newest of each experiment, by name."""
-    newest = {}
-    for checkpoint in sorted(folder.glob("*/*/checkpoints/best.ckpt")):
-        run = checkpoint.parents[1]
-        settings = run / ".hydra" / "config.yaml"
-        if settings.is_file() and "world_model" in OmegaConf.load(settings):
-            newest[run.parent] = run
-    return list(newest.values())
+    found = []
+    for experiment in sorted(folder.glob("*")):
+        for result in sorted(experiment.glob("*/result.json"))[-1:]:
+            try:
+                if open_run(result.parent).kind == "world_model":
+                    found.append(result.parent)
+            except ValueError as error:
+                log.warning("%s cannot be played: %s", result.parent, error)
+    return found

@@ -15,6 +15,10 @@ from pacdream.data.origin import Origin
 log = logging.getLogger(__name__)
 
 
+_ONLY_OWN = {"more_episodes": [], "mirror": False}
+"""What only training needs: none of it is held out."""
+
+
 def open_data(
     folder: Path, bare: bool, config: DictConfig, origin: Origin, checkpoint: Path, episodes: str | None
 ) -> Any:
@@ -33,6 +37,8 @@ def open_data(
     """
     there = Path(episodes or config.data.episodes)
     elsewhere = there.resolve() != Path(config.data.episodes).resolve()
+    own = {name: value for name, value in _ONLY_OWN.items() if name in config.data}
+    config = OmegaConf.merge(config, {"data": own})  # type: ignore[assignment]
     if elsewhere or bare:
         config = OmegaConf.merge(config, {"data": _elsewhere(there, origin, asked_for=elsewhere)})  # type: ignore[assignment]
     data = build(config.data)
@@ -52,9 +58,7 @@ def _elsewhere(episodes: Path, origin: Origin, asked_for: bool) -> dict[str, Any
     """Settings for another folder of episodes: all are held out, unless they are the ones trained on, moved."""
     moved, known = read_manifest(episodes).sha256, origin.identities.get("episodes")
     unknown = known is None and not asked_for  # a bare checkpoint that does not say: split as it may have been
-    return {"episodes": str(episodes)} | (
-        {} if moved == known or unknown else {"val_fraction": 1.0, "more_episodes": [], "mirror": False}
-    )
+    return {"episodes": str(episodes)} | ({} if moved == known or unknown else {"val_fraction": 1.0})
 
 
 def _check_tokenizer(checkpoint: Path, origin: Origin, identities: dict[str, str]) -> None:

@@ -101,6 +101,7 @@ class PlaySettings:
     fps: PositiveFloat
     temperature: Annotated[float, Range(0)]
     intro: Natural
+    context: Annotated[int, Range(2)]
     left_at: Share
     games: Positive
     messages_per_second: Positive
@@ -117,7 +118,7 @@ class ExportPageSettings:
     output: str
     runtime: str
     starts: Positive
-    context: Positive
+    context: Annotated[int, Range(2)]
     intro: Natural
     fps: PositiveFloat
     temperature: Annotated[float, Range(0)]

@@ -13,8 +13,10 @@ log = logging.getLogger(__name__)
 
 _OF_A_START = ("resume", "sweep", "paths", "logger")
 """Settings that may differ between the starts of a run: where it lies and who hears of it."""
-_OF_THE_EPISODES = ("data.val_fraction", "data.split_seed", "recording.episodes")
-"""Settings that no start may change: what was trained on would be held out."""
+_OF_THE_EPISODES = (
+    "data.val_fraction", "data.split_seed", "data.train_episodes", "data.more_episodes", "recording.episodes",
+)  # fmt: skip
+"""Settings that no start may change: what was trained on would be held out, or would not be known."""
 
 
 def record_settings(folder: Path, config: DictConfig) -> list[str]:
@@ -33,7 +35,7 @@ def record_settings(folder: Path, config: DictConfig) -> list[str]:
         if changed and config.resume is None:
             _refuse(folder, began, "was begun with other settings", changed)
         if fixed:
-            _refuse(folder, began, "has held out other episodes", fixed)
+            _refuse(folder, began, "has trained on, or held out, other episodes", fixed)
         for change in changed:
             log.warning("going on with another setting: %s", change)
     _write_yaml(path, config)

@@ -42,7 +42,9 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
             f"weights={weights} holds another network than the configured one: {one_line(error)}"
         ) from error
     about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
-    check_fresh(path, Origin.read(about), data.origin)
+    was = Origin.read(about)
+    check_fresh(path, was, data.origin)
+    data.origin = data.origin.after(was)
     for change in differences(recipe_of(found), recipe_of(model)):
         log.warning("the weights were trained with another setting: %s", change)
     log.info("beginning with the weights of %s", path)

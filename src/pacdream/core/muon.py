@@ -1,6 +1,6 @@
 """Muon: hidden weights move by their orthogonalized momentum, everything else by AdamW."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -19,28 +19,28 @@ class Muon(AdamW):
 
     def __init__(
         self,
-        params: Iterable[Parameter],
+        params: Iterable[tuple[str, Parameter]],
         lr: float,
         weight_decay: float,
         momentum: float,
-        min_rows: int,
-        max_rows: int,
+        not_hidden: Sequence[str],
     ) -> None:
         """Configure.
 
         Args:
-            params: of a network.
+            params: of a network, with their names.
             lr: of both; steps of the matrices are scaled to the size that AdamW's have.
             weight_decay: of both.
             momentum: of the matrices.
-            min_rows: a matrix with fewer rows is no hidden layer but an embedding of actions or a head of few logits.
-            max_rows: one with more is an embedding of codes or a head over them.
+            not_hidden: words in the names of matrices that AdamW moves: embeddings of codes and actions, and heads.
         """
-        known = list(params)
-        hidden = [p for p in known if p.ndim in (2, 4) and min_rows <= len(p) <= max_rows]
-        others = [p for p in known if all(p is not matrix for matrix in hidden)]
+        hidden: list[tuple[str, Parameter]] = []
+        others: list[tuple[str, Parameter]] = []
+        for name, p in params:
+            is_hidden = p.ndim in (2, 4) and not any(word in name for word in not_hidden)
+            (hidden if is_hidden else others).append((name, p))
         groups: list[dict[str, Any]] = [{"params": others, "momentum": None}, {"params": hidden, "momentum": momentum}]
-        super().__init__(groups, lr=lr, weight_decay=weight_decay)
+        super().__init__([group for group in groups if group["params"]], lr=lr, weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -3,21 +3,22 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from torch import nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
+MakeOptimizer = Callable[[Iterable[tuple[str, Parameter]]], Optimizer]
 MakeScheduler = Callable[[Optimizer], LRScheduler]
 
 
 def configure_optimizers(
-    parameters: Iterable[Parameter],
+    network: nn.Module,
     make_optimizer: MakeOptimizer,
     make_scheduler: MakeScheduler | dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Build both; one-cycle schedules advance every step, all others every epoch, a plateau watches ``val/loss``."""
-    optimizer = make_optimizer(parameters)
+    optimizer = make_optimizer(network.named_parameters())
     if not callable(make_scheduler):  # scheduler=none composes to an empty dictionary
         return {"optimizer": optimizer}
     try:

@@ -82,11 +82,6 @@ class Manifest:
         return replace(self, episodes=tuple(sorted([*others, entry], key=lambda e: e.file)))
 
 
-def joint_sha256(*identities: str) -> str:
-    """Identity of several folders of episodes, by theirs; that of one is its own."""
-    return identities[0] if len(identities) == 1 else sha256_of(*identities)
-
-
 def check_same_game(one: Manifest, other: Manifest, folder: Path) -> None:
     """Refuse to join the episodes of ``other``, which lie in ``folder``, to those of ``one``.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pacdream.core.checkpoints import tensors_sha256, weights_sha256, write_tensors
 from pacdream.core.files import locked, one_line, sha256_of
-from pacdream.data.episode_store import Manifest, joint_sha256, read_episodes
+from pacdream.data.episode_store import Manifest, read_episodes
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import Episode
 
@@ -63,20 +63,15 @@ class LatentCache:
 
     @staticmethod
     def joined(*caches: "LatentCache") -> "LatentCache":
-        """The episodes of one cache after those of the other; nothing is copied if there is only one."""
+        """The episodes of one cache after those of the other, under the identity of the first."""
         if len(caches) == 1:
             return caches[0]
-        episodes, preprocessing = (
-            list(dict.fromkeys(getattr(cache.identity, what) for cache in caches))
-            for what in ("episodes", "preprocessing")
-        )
-        identity = CacheIdentity(caches[0].identity.tokenizer, joint_sha256(*episodes), "; ".join(preprocessing))
         starts, end = [caches[0].starts], caches[0].starts[-1]
         for cache in caches[1:]:
             starts.append(cache.starts[1:] + end)
             end = starts[-1][-1]
         columns = {name: torch.cat([getattr(cache, name) for cache in caches]) for name in _BY_FRAME}
-        return LatentCache(identity, **columns, starts=torch.cat(starts))
+        return LatentCache(caches[0].identity, **columns, starts=torch.cat(starts))
 
     def window_starts(self, episodes: tuple[int, ...], length: int) -> Tensor:
         """Numbers (M,) int32 of all frames of these episodes that ``length`` further frames of the same one follow."""

@@ -140,7 +140,6 @@ class LatentDataModule(ResumableDataModule):
         if self.trainer is not None:
             self.device = self.trainer.strategy.root_device
         cache = self.cache = self._open()
-        self.origin.check_unchanged(self.folder, cache.identity.episodes)
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = self._split_of(cache)
         self._store_split(cache)
@@ -182,8 +181,8 @@ class LatentDataModule(ResumableDataModule):
         return HeldOut(episodes, self.memory, self.best_copy(1))
 
     def train_codes(self) -> Tensor:
-        """Grids (N, h, w) of all frames of the training episodes."""
-        frames = self.cache.window_starts(self.split.train, 0)
+        """Grids (N, h, w) of all frames of the training episodes, without further ones and mirror images."""
+        frames = self.cache.window_starts(self._split(len(read_manifest(self.folder).episodes)).train, 0)
         return self.codes[frames.to(self.device)]
 
     def _with_rare_ones(self, cache: LatentCache, starts: Tensor, wanted: dict[str, float]) -> Tensor:
@@ -214,6 +213,7 @@ class LatentDataModule(ResumableDataModule):
         """The codes of the episodes, then those of further ones, then those of the mirror images of all."""
         manifest = find_or_record(self.folder, self.recording)
         found = [(self.folder, manifest), *((folder, read_manifest(folder)) for folder in self.more)]
+        self.origin.check_unchanged(self.folder, manifest.sha256)
         for folder, other in found:
             check_same_game(manifest, other, folder)
         open_one = partial(
@@ -247,5 +247,6 @@ class LatentDataModule(ResumableDataModule):
     def _store_split(self, cache: LatentCache) -> None:
         """Write which episodes are held out beside the cache."""
         name = f"{cache.identity.key}.split_{self.val_fraction:g}_{self.split_seed}.json"
+        split = split_episodes(len(read_manifest(self.folder).episodes), self.val_fraction, self.split_seed)
         if not (self.cache_folder / name).exists():
-            write_json(self.cache_folder / name, {"train": self.split.train, "val": self.split.val})
+            write_json(self.cache_folder / name, {"train": split.train, "val": split.val})

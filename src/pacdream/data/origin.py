@@ -1,11 +1,12 @@
 """What a network was trained on and what was held out from it, by content: part of every checkpoint."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pacdream.data.episode_store import Manifest, joint_sha256
+from pacdream.core.files import sha256_of
+from pacdream.data.episode_store import Manifest
 from pacdream.data.split import EpisodeSplit
 
 
@@ -20,28 +21,47 @@ class Origin:
     val: tuple[str, ...]
     """SHA-256 of each episode held out."""
 
+    before: tuple[str, ...] = ()
+    """SHA-256 of each episode that the weights it began with were trained on."""
+
     @staticmethod
     def of(manifest: Manifest, split: EpisodeSplit, more: Sequence[Manifest] = (), **identities: str) -> "Origin":
-        """Of the episodes in a manifest, split, and of ``more``, all trained on; ``identities`` are added to theirs."""
+        """Of the episodes in a manifest, split, and of ``more``, all trained on; ``identities`` are added to theirs.
+
+        Raises:
+            ValueError: some of ``more`` are held out, or a folder is named twice.
+        """
         train, val = (tuple(manifest.episodes[i].sha256 for i in numbers) for numbers in (split.train, split.val))
-        train += tuple(entry.sha256 for other in more for entry in other.episodes)
-        episodes = joint_sha256(manifest.sha256, *(other.sha256 for other in more))
-        return Origin({"episodes": episodes, **identities}, train, val)
+        if len({manifest.sha256, *(other.sha256 for other in more)}) <= len(more):
+            raise ValueError("data.more_episodes names the same episodes twice: name each folder once")
+        further = tuple(entry.sha256 for other in more for entry in other.episodes)
+        if held_out := len({*further}.intersection(val)):
+            raise ValueError(f"{held_out} of the episodes in data.more_episodes are held out here: train on others")
+        found = {"episodes": manifest.sha256, **identities}
+        if more:
+            found["more_episodes"] = sha256_of(*(other.sha256 for other in more))
+        return Origin(found, train + further, val)
 
     @staticmethod
     def read(checkpoint: Mapping[str, Any]) -> "Origin":
         """From what ``stored`` has put into a checkpoint."""
         split = checkpoint.get("split", {})
         train = tuple(split["train"]) if "train" in split else None
-        return Origin(dict(checkpoint.get("made_from", {})), train, tuple(split.get("val", ())))
+        made_from = dict(checkpoint.get("made_from", {}))
+        return Origin(made_from, train, tuple(split.get("val", ())), tuple(split.get("before", ())))
 
     def stored(self) -> dict[str, Any]:
         """As plain values, to put into a checkpoint."""
-        return {"made_from": dict(self.identities), "split": {"train": list(self.train or ()), "val": list(self.val)}}
+        split = {"train": list(self.train or ()), "val": list(self.val), "before": list(self.before)}
+        return {"made_from": dict(self.identities), "split": split}
+
+    def after(self, weights: "Origin") -> "Origin":
+        """The same of a network that begins with weights of another origin."""
+        return replace(self, before=tuple(sorted({*weights.before, *(weights.train or ())})))
 
     def seen(self, episodes: Iterable[str]) -> int:
-        """How many of these episodes were trained on."""
-        return len({*(self.train or ())}.intersection(episodes))
+        """How many of these episodes were trained on, before or after."""
+        return len({*(self.train or ()), *self.before}.intersection(episodes))
 
     def check_unchanged(self, folder: Path, episodes: str) -> None:
         """Refuse a folder whose episodes, by their SHA-256, are not those of this origin any more.
@@ -61,7 +81,12 @@ def check_same_origin(checkpoint: Path, was: Origin, now: Origin) -> None:
     """
     _check_same(checkpoint, was, now, now.identities)
     if was.train not in (None, now.train):
-        raise _seen(checkpoint, was.seen(now.val))
+        if seen := was.seen(now.val):
+            raise _seen(checkpoint, seen)
+        raise ValueError(
+            f"{checkpoint} was trained on other episodes than there are to train on here: choose the "
+            "data.train_episodes and data.more_episodes that it was trained with"
+        )
 
 
 def check_fresh(checkpoint: Path, was: Origin, now: Origin) -> None:

@@ -16,9 +16,6 @@ from pacdream.rollout.step import condition, predict
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.world_model.base import WorldModel
 
-_CONTEXT = 8
-"""Real grids that a dream begins with, of which a model uses as many as it can."""
-
 
 @dataclass(frozen=True)
 class Models:
@@ -77,6 +74,7 @@ class Session:
         sampler: Sampler,
         seed: int,
         intro: int,
+        context: int,
         left_at: float,
     ) -> None:
         """Begin.
@@ -87,6 +85,7 @@ class Session:
             sampler: makes codes of the world model's logits.
             seed: of game and draws.
             intro: steps of the game before its start can be played.
+            context: real grids that a dream begins with, of which a model uses as many as it can.
             left_at: share of wrong codes from which on the dream has left reality.
 
         Raises:
@@ -98,7 +97,7 @@ class Session:
             raise ValueError(
                 f"the world model knows {models.model.num_actions} actions, this game has {len(self.action_names)}"
             )
-        self._intro, self._left_at = intro, left_at
+        self._intro, self._context, self._left_at = intro, context, left_at
         self._step = self._left_after = 0
         self._points = self._lost = self._points_before = 0.0
         self.last = Played(0, 0.0, False, False, {})
@@ -114,7 +113,7 @@ class Session:
         self._frames, self.over = [frame], False
         self._actions: list[int] = []
         self.real_points = 0.0
-        for _ in range(max(self._intro, _CONTEXT)):
+        for _ in range(max(self._intro, self._context)):
             self._play(0)
         return self._begin()
 
@@ -156,7 +155,7 @@ class Session:
     @torch.inference_mode()
     def _begin(self) -> Picture:
         """A dream of what the game has just shown."""
-        frames, actions = self._frames[-_CONTEXT - 1 :], self._actions[-_CONTEXT + 1 :]
+        frames, actions = self._frames[-self._context - 1 :], self._actions[-self._context + 1 :]
         pairs = [frames[max(0, t - 1) : t + 1] for t in range(1, len(frames))]
         grids = torch.stack([self._encode(pair) for pair in pairs])
         self._state = condition(self.models.model, grids[None], torch.tensor([actions]))
@@ -177,8 +176,8 @@ class Session:
         self.over = terminated or truncated
         self.real_points += float(reward)
         self.last = Played(action, float(reward), terminated, truncated, self.info)
-        self._frames = [*self._frames[-_CONTEXT:], frame]
-        self._actions = [*self._actions[-_CONTEXT:], action]
+        self._frames = [*self._frames[-self._context :], frame]
+        self._actions = [*self._actions[-self._context :], action]
 
     @torch.inference_mode()
     def _dream(self, action: int) -> None:
@@ -186,7 +185,7 @@ class Session:
         step, self._state = predict(self.models.model, self._state, torch.tensor([action]), self._sample)
         self._entropy = _entropy(step.output.logits[0])
         self._step += 1
-        kept = max(_CONTEXT, self.models.outcome.grids if self.models.outcome else 0)
+        kept = max(self._context, self.models.outcome.grids if self.models.outcome else 0)
         self._grids, self._taken = [*self._grids, step.codes[0]][-kept:], [*self._taken, action][-kept:]
         self._judge()
 

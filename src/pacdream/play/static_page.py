@@ -41,8 +41,10 @@ def write_page(
         Bytes of all files.
 
     Raises:
-        ValueError: the runtime is not there.
+        ValueError: the runtime is not there, or the contexts are too short to judge a dream by.
     """
+    if models.outcome is not None and contexts[0].shape[1] <= models.outcome.before:
+        raise ValueError(f"context={contexts[0].shape[1]} is too short: the outcome network looks back further")
     if missing := [name for name in RUNTIME if not (runtime / name).is_file()]:
         raise ValueError(
             f"runtime={runtime} has no {missing[0]}: `npm install onnxruntime-web@1.30.0` makes "

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,10 @@ from pacdream.play.session import Models, Picture, Session
 from pacdream.play.wire import Command, Input, Tick, parse
 from pacdream.rollout.sampler import Categorical, Greedy
 
+log = logging.getLogger(__name__)
+
+_WRITING: set[asyncio.Future[None]] = set()
+"""Recordings that are being written: a task that nobody holds may be dropped."""
 BROKEN_RULE = 1008
 """Code with which a socket is closed, of RFC 6455."""
 
@@ -79,8 +84,7 @@ class Tab:
 
     async def run(self) -> None:
         """Play until one of both ends goes."""
-        self._said.append(self._facts())
-        await self._run(self.session.picture)
+        await self._run(self.session.picture, is_new=True)
         tasks = [asyncio.create_task(part()) for part in (self._listen, self._tick, self._send)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -89,10 +93,8 @@ class Tab:
         finally:
             for task in tasks:
                 task.cancel()
-            try:
-                await self._stop_recording()
-            finally:
-                await asyncio.gather(*tasks, return_exceptions=True)
+            self._stop_recording()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
         """Take what the player does; close on garbage and on floods, with the reason."""
@@ -140,27 +142,35 @@ class Tab:
             case "reset":
                 if not 0 <= value < 2**32:
                     raise ValueError("a seed lies in [0, 2^32)")
-                await self._stop_recording()
+                self._stop_recording()
                 await self._run(partial(self.session.reset, value))
             case "model":
-                await self._stop_recording()
+                self._stop_recording()
                 await self._begin(value)
             case "record":
-                await self._stop_recording()
+                self._stop_recording()
                 if value:
                     await self._run(self._record)
             case "swap":
                 await self._run(self.session.swap)
 
     async def _begin(self, name: str) -> None:
-        """Play another world model's dream, from the beginning of the same game."""
+        """Play another world model's dream, from the beginning of the same game; or say why that cannot be."""
         if name not in self.library.names:
             raise ValueError("there is no such world model here")
         loop = asyncio.get_running_loop()
-        self.session = await loop.run_in_executor(self.torch, self.library.begin, name, self.session.seed)
-        self.name, self._newest = name, None
-        self._said.append(self._facts())
-        await self._run(self.session.picture)
+        try:  # not in torch's thread, so that other games go on
+            session = await loop.run_in_executor(None, self.library.begin, name, self.session.seed)
+        except (ValueError, OSError) as error:
+            self._said += [self._facts(), {"said": one_line(error)}]
+            self._there_is_one.set()
+            return
+
+        def change() -> Picture:
+            self.session, self.name, self.speed = session, name, 1.0
+            return session.picture()
+
+        await self._run(change, is_new=True)
 
     def _record(self) -> Picture:
         """Keep what is played from now on."""
@@ -168,16 +178,23 @@ class Tab:
         self.recorder = Recorder(picture, self.session.info, self.limits.recorded_steps)
         return picture
 
-    async def _stop_recording(self) -> None:
-        """Write what was recorded, if anything was, and say where."""
+    def _stop_recording(self) -> None:
+        """Write what was recorded, if anything was, and say where; meanwhile the game goes on."""
         recorder, self.recorder = self.recorder, None
         if recorder is None or recorder.empty:
             return
         keep = partial(self.library.keep, recorder, self.session)
+        written = asyncio.get_running_loop().run_in_executor(None, keep)  # begins now, even if this tab is being closed
+        task = asyncio.ensure_future(self._tell(written))
+        _WRITING.add(task)
+        task.add_done_callback(_WRITING.discard)
+
+    async def _tell(self, written: asyncio.Future[str]) -> None:
+        """Say where a recording is, or why it is nowhere."""
         try:
-            # Not in torch's thread: other games go on. Shielded: a tab that is closed has recorded, too.
-            told = await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, keep))
-        except (OSError, ValueError) as error:
+            told = await asyncio.shield(written)
+        except Exception as error:  # whatever a disk or a codec does, the game goes on
+            log.exception("a recording was lost")
             told = f"nothing was recorded: {one_line(error)}"
         self._said.append({"said": told})
         self._there_is_one.set()
@@ -206,10 +223,15 @@ class Tab:
             action, self.tapped = self.tapped or self.held, None
             await self._run(partial(self._step, action), action, due)
             if self.recorder and self.recorder.full:
-                await self._stop_recording()
+                self._stop_recording()
 
-    async def _run(self, work: Callable[[], Picture], action: str = "NOOP", due: float | None = None) -> None:
-        """Let the session do something in torch's thread and show what comes of it, instead of what is not sent yet."""
+    async def _run(
+        self, work: Callable[[], Picture], action: str = "NOOP", due: float | None = None, is_new: bool = False
+    ) -> None:
+        """Let the session do something in torch's thread and show what comes of it, instead of what is not sent yet.
+
+        Of a session that is new the page is told first what it must know.
+        """
         loop, acknowledged = asyncio.get_running_loop(), self.acknowledged  # what comes in meanwhile is not in it
 
         def timed() -> tuple[Picture, float, float]:
@@ -221,6 +243,8 @@ class Tab:
         number, over = self.session.action_names.index(action), self.session.over
         recording = self.recorder is not None
         tick = Tick(picture, acknowledged, number, self.paused, recording, over, 1000 * seconds, 1000 * late)
+        if is_new:
+            self._said.append(self._facts())
         self._newest = tick.encode()
         self._there_is_one.set()
 

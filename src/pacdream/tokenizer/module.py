@@ -107,7 +107,7 @@ class TokenizerModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """Build optimizer and schedule."""
-        return configure_optimizers(self.model.parameters(), self._make_optimizer, self._make_scheduler)
+        return configure_optimizers(self.model, self._make_optimizer, self._make_scheduler)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the checkpoint rebuild its network, and say what that was trained on."""

@@ -139,6 +139,7 @@ function toggleGame() {
 }
 
 function chooseModel() {
+  if (!facts?.twin) return;
   at("model").focus();
   at("model").showPicker?.();
 }

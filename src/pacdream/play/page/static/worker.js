@@ -29,7 +29,7 @@ self.onmessage = ({ data }) => {
 await begin(facts.seed);
 self.postMessage(JSON.stringify(facts));
 await show(0, 0, 0);
-play();
+await play(); // so that what goes wrong in it is told
 
 async function play() {
   for (let due = performance.now(); ;) {
@@ -76,8 +76,9 @@ async function step(action, isImagined) {
   if (!isImagined) return;
   codes = draw(outputs.logits.data);
   stepNumber += 1;
-  grids = [...grids, codes].slice(-8);
-  taken = [...taken, action].slice(-8);
+  const kept = facts.judge ? facts.judge.before + 2 + facts.judge.after : 1;
+  grids = [...grids, codes].slice(-kept);
+  taken = [...taken, action].slice(-kept);
 }
 
 function draw(logits) {
