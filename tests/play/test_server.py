@@ -1,4 +1,5 @@
 import json
+import threading
 import time
 
 import pytest
@@ -346,3 +347,64 @@ def head_of(socket):
     """The header of the next message if it is a picture, else nothing that matches."""
     message = socket.receive()
     return HEADER.unpack_from(message["bytes"]) if "bytes" in message else [None] * 12
+
+
+def test_the_game_goes_on_while_a_recording_is_written(models):  # noqa: F811
+    done = threading.Event()
+
+    def keep(*_):
+        assert done.wait(10)
+        return "recorded"
+
+    _, client = served(models, keep=keep)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="record", value=True)
+        began = wait_for(socket, lambda h: h[5] == 2)[1]
+        wait_for(socket, lambda h: h[1] >= began + 2)
+        say(socket, command="record", value=False)
+        stopped = wait_for(socket, lambda h: h[5] == 0)[1]
+        say(socket, input=9, action="UP")
+        wait_for(socket, lambda h: h[2] == 9 and h[1] >= stopped + 3)
+        done.set()
+        while "text" not in (message := socket.receive()):
+            pass
+        assert json.loads(message["text"]) == {"said": "recorded"}
+
+
+def test_a_world_model_that_cannot_be_opened_is_told_and_the_game_goes_on(models):  # noqa: F811
+    def begin_one(name, seed):
+        if name == "two":
+            raise ValueError("that one is damaged")
+        return session(models, seed=seed, intro=10)
+
+    _, client = served(models, begin=begin_one)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="model", value="two")
+        texts = []
+        while len(texts) < 2:
+            if "text" in (message := socket.receive()):
+                texts.append(json.loads(message["text"]))
+        assert texts[0]["model"] == "one"
+        assert texts[1] == {"said": "that one is damaged"}
+        wait_for(socket, lambda h: h[1] >= 5)
+
+
+def test_no_picture_of_the_old_model_follows_what_is_told_of_the_new_one(models):  # noqa: F811
+    """While it is loaded the old one plays on."""
+
+    def begin_one(name, seed):
+        if name == "two":
+            time.sleep(0.3)
+        return session(models, seed=seed, intro=10 if name == "one" else 30)
+
+    _, client = served(models, begin=begin_one)
+    with client, connect(client) as socket:
+        begin(socket)
+        wait_for(socket, lambda h: h[1] >= 8)
+        say(socket, command="model", value="two")
+        while "text" not in (message := socket.receive()):
+            pass
+        assert json.loads(message["text"])["model"] == "two"
+        assert head(socket)[1] <= 1
