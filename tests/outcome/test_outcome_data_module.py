@@ -7,6 +7,7 @@ from pacdream.data.origin import Origin
 from pacdream.outcome import dreams
 from pacdream.outcome.dreams import Dreams
 from pacdream.outcome.outcome_data_module import OutcomeDataModule
+from pacdream.outcome.targets import class_of_points
 from pacdream.rollout.sampler import Greedy
 from tests.conftest import TINY_GRU, pac_man_recording
 from tests.rollout.scripted import ScriptedWorldModel, stand_still
@@ -43,7 +44,7 @@ def ready(data):
 def test_a_window_holds_the_grids_around_its_step_and_what_the_step_earned(make_data):
     data = ready(make_data(before=2, after=1))
     steps = data.train_steps[:20]
-    batch = data.batch(steps, torch.ones(len(steps)))
+    batch = data.batch(steps)
     for row, step in enumerate(steps.tolist()):
         assert torch.equal(batch.codes[row], data.cache.codes[step - 2 : step + 3].long())
         assert batch.actions[row] == data.cache.actions[step]
@@ -67,13 +68,13 @@ def test_rare_outcomes_are_drawn_more_often_and_weigh_as_much_less(make_data):
     earned = data.targets.points != 0
     natural, drawn = earned[steps].double().mean(), earned[data.train_steps].double()
     assert drawn.mean() > 2 * natural
-    weighted = (data.weights * drawn).sum() / data.weights.sum()
+    weighted = (data.drawn.weight * drawn).sum() / data.drawn.weight.sum()
     assert float(weighted) == pytest.approx(float(natural), rel=0.3)
 
 
 def test_without_oversampling_all_weigh_the_same(make_data):
     data = ready(make_data(oversampling=0.0))
-    assert torch.allclose(data.weights, torch.ones_like(data.weights))
+    assert torch.allclose(data.drawn.weight, torch.ones_like(data.drawn.weight))
 
 
 def test_fewer_steps_may_be_used(make_data):
@@ -84,7 +85,7 @@ def test_fewer_steps_may_be_used(make_data):
 def test_dreams_carry_what_the_same_actions_really_earned(make_data):
     data = ready(make_data(dreams_of(ScriptedWorldModel(stand_still))))
     assert len(data.val_steps[1]) == 3 * (5 - 1)  # the last imagined step is not judged: nothing comes after it
-    batch = data.batch(data.val_steps[1], torch.ones(len(data.val_steps[1])))
+    batch = data.batch(data.val_steps[1])
     assert batch.imagined
     assert torch.equal(batch.codes[:, 0], batch.codes[:, 2])  # it dreams that nothing ever moves
     first = data.val_steps[1][0]
@@ -126,3 +127,26 @@ def test_oversampling_outside_its_range_is_refused(make_data):
 def test_rare_windows_are_for_world_models(make_data):
     with pytest.raises(ValueError, match=r"data\.rare is for world models"):
         make_data(rare={"share": 0.2, "points": 10.0, "steps": 2})
+
+
+def test_what_is_learnt_of_points_drawn_too_often_is_how_often_they_really_occur(make_data):
+    """The best constant answer to the corrected loss is the natural frequency."""
+    data = ready(make_data(oversampling=0.5))
+    steps, values = data._steps(data.split.train), torch.tensor(data.facts()["points"])
+    natural = class_of_points(data.targets.at(steps).points, values).bincount(minlength=len(values)).double()
+    natural /= natural.sum()
+    drawn = class_of_points(data.targets.at(data.train_steps).points, values)
+    weight, shift = data.drawn.points_weight.double(), data.drawn.points_shift.double()
+    logits = torch.zeros(len(values), dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=100)
+
+    def loss():
+        optimizer.zero_grad()
+        value = (
+            weight * torch.nn.functional.cross_entropy((logits + shift).expand(len(drawn), -1), drawn, reduction="none")
+        ).mean()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    torch.testing.assert_close(logits.softmax(0).detach(), natural, atol=0.03, rtol=0.1)

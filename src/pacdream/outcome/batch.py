@@ -21,7 +21,11 @@ class OutcomeBatch:
     over: Tensor
     """(B,) bool: the game is over within 4 steps."""
     weight: Tensor
-    """(B,) of each step in the loss: rare outcomes are shown more often than they occur, and weigh as much less."""
+    """(B,) of each step in the loss of lives and end: rare outcomes are shown more often, and weigh as much less."""
+    points_weight: Tensor
+    """(B,) of each step in the loss of points: what is shown more often for its lost life weighs as much less."""
+    points_shift: Tensor
+    """(V,) by how much the logits of each number of points are raised by showing it more often than it occurs."""
     imagined: bool
     """The grids are a world model's, of recorded actions; the outcomes are those of the game all the same."""
 

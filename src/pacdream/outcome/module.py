@@ -66,10 +66,13 @@ class OutcomeModule(lightning.LightningModule):
             checkpoint |= data.origin.stored()
 
     def _loss(self, logits: OutcomeLogits, batch: OutcomeBatch) -> Tensor:
-        """Loss (B,) of all three, each step weighted so that what is learnt speaks of the game as it is."""
+        """Loss (B,) of all three, corrected so that what is learnt speaks of the game as it is.
+
+        Of points it is the logits that are corrected (Menon et al., "Long-tail learning via logit adjustment", 2021):
+        weights as small as a ghost is rare would keep it from being learnt at all.
+        """
         target = class_of_points(batch.points, self.model.points)
-        return batch.weight * (
-            F.cross_entropy(logits.points, target, reduction="none")
-            + F.binary_cross_entropy_with_logits(logits.lost, batch.lost.float(), reduction="none").mean(1)
-            + F.binary_cross_entropy_with_logits(logits.over, batch.over.float(), reduction="none")
-        )
+        points = F.cross_entropy(logits.points + batch.points_shift, target, reduction="none")
+        lives = F.binary_cross_entropy_with_logits(logits.lost, batch.lost.float(), reduction="none").mean(1)
+        over = F.binary_cross_entropy_with_logits(logits.over, batch.over.float(), reduction="none")
+        return batch.points_weight * points + batch.weight * (lives + over)

@@ -1,6 +1,7 @@
 """Steps, real and imagined, with what they earned; rare outcomes more often than they occur."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,9 +13,25 @@ from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, plac
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.outcome.batch import OutcomeBatch
 from pacdream.outcome.dreams import Dreams
-from pacdream.outcome.targets import Targets, targets_of
+from pacdream.outcome.targets import Targets, class_of_points, targets_of
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What corrects for drawing M steps more often than they occur; see ``OutcomeBatch``."""
+
+    weight: Tensor
+    """(M,)."""
+    points_weight: Tensor
+    """(M,)."""
+    points_shift: Tensor
+    """(V,)."""
+
+    def at(self, index: Tensor) -> "Drawn":
+        """Of these steps."""
+        return Drawn(self.weight[index], self.points_weight[index], self.points_shift)
 
 
 class OutcomeDataModule(LatentDataModule):
@@ -34,8 +51,8 @@ class OutcomeDataModule(LatentDataModule):
         Args:
             before: grids before the one that a step begins with.
             after: grids after the one that it leads to.
-            oversampling: a step is drawn by the frequency of its outcome to the power of minus this: 0 draws all alike,
-                1 each outcome as often as any other.
+            oversampling: a step is drawn by the frequency of its points, times that of its lost life, both to the power
+                of minus this: 0 draws all alike, 1 each number of points as often as any other.
             max_val_steps: held-out steps that validation looks at, evenly spread, of the game and of dreams each.
             dreams: imagined steps to learn from as well; none to learn from the game only.
             latents: see ``LatentDataModule``.
@@ -85,7 +102,7 @@ class OutcomeDataModule(LatentDataModule):
         if self.dreams is not None:
             train = torch.cat([train, self._dream(self.dreams, self.split.train, self.dreams.count)])
             dreamt = self._dream(self.dreams, self.split.val, self.dreams.val_count)
-        self.train_steps, self.weights = self._drawn(evenly(train, self.limit))
+        self.train_steps, self.drawn = self._draw(evenly(train, self.limit))
         self.val_steps = (evenly(val, self.max_val_steps), evenly(dreamt, self.max_val_steps))
         log.info(
             "%d steps to learn from, drawn from %d of which %d are imagined; %d and %d to validate with",
@@ -94,18 +111,18 @@ class OutcomeDataModule(LatentDataModule):
 
     def train_dataloader(self) -> DataLoader[OutcomeBatch]:  # type: ignore[override]
         """Shuffled steps."""
-        return self.resumed(self._loader(self.train_steps, self.weights, shuffle=True))
+        return self.resumed(self._loader(self.train_steps, self.drawn, shuffle=True))
 
     def val_dataloader(self) -> list[DataLoader[OutcomeBatch]]:  # type: ignore[override]
         """Held-out steps of the game, then of dreams, as often as they occur."""
-        return [self._loader(steps, torch.ones(len(steps)), shuffle=False) for steps in self.val_steps if len(steps)]
+        return [self._loader(steps, None, shuffle=False) for steps in self.val_steps if len(steps)]
 
-    def _loader(self, steps: Tensor, weights: Tensor, shuffle: bool) -> DataLoader[OutcomeBatch]:
-        dataset = GatheredDataset(len(steps), lambda i: self.batch(steps[i], weights[i]))
+    def _loader(self, steps: Tensor, drawn: Drawn | None, shuffle: bool) -> DataLoader[OutcomeBatch]:
+        dataset = GatheredDataset(len(steps), lambda i: self.batch(steps[i], drawn and drawn.at(i)))
         return gathered_loader(dataset, self.batch_size, shuffle, self.seed, *place(self.trainer))
 
-    def batch(self, steps: Tensor, weights: Tensor) -> OutcomeBatch:
-        """The steps that begin with these frames (B,), all of the game or not."""
+    def batch(self, steps: Tensor, drawn: Drawn | None = None) -> OutcomeBatch:
+        """The steps that begin with these frames (B,), all of the game or not; as often as they occur, or drawn."""
         device = self.codes.device
         around = steps[:, None] + torch.arange(-self.before, 2 + self.after)
         targets = self.targets.at(steps)
@@ -115,7 +132,9 @@ class OutcomeDataModule(LatentDataModule):
             targets.points.to(device),
             targets.lost.to(device),
             targets.over.to(device),
-            weights.to(device),
+            torch.ones(len(steps), device=device) if drawn is None else drawn.weight.to(device),
+            torch.ones(len(steps), device=device) if drawn is None else drawn.points_weight.to(device),
+            torch.zeros((), device=device) if drawn is None else drawn.points_shift.to(device),
             imagined=bool((steps >= self.first_imagined).all()),
         )
 
@@ -134,14 +153,21 @@ class OutcomeDataModule(LatentDataModule):
         begin = torch.arange(self.before, codes.shape[1] - 1 - self.after)
         return (first + torch.arange(len(codes))[:, None] * codes.shape[1] + begin).flatten()
 
-    def _drawn(self, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """As many steps (M,), drawn with replacement by the rarity of their outcome, and the weight of each."""
-        targets = self.targets.at(steps)
-        outcome = torch.stack([targets.points.long(), targets.lost[:, -1].long()], 1)
-        _, number, counts = outcome.unique(dim=0, return_inverse=True, return_counts=True)
-        rarity = (counts / len(steps)).pow(-self.oversampling)[number].double()
+    def _draw(self, steps: Tensor) -> tuple[Tensor, Drawn]:
+        """As many steps (M,), drawn with replacement by the rarity of their outcome, and what corrects for that."""
+        targets, values = self.targets.at(steps), torch.tensor(self.facts()["points"])
+        points, lost = class_of_points(targets.points, values), targets.lost[:, -1].long()
+        of_points, of_lost = self._rarity(points, len(values)), self._rarity(lost, 2)
+        rarity = of_points[points] * of_lost[lost]
         generator = torch.Generator().manual_seed(self.seed)
         # Not torch.multinomial, which refuses more than 2^24 steps.
         reached = torch.rand(len(steps), generator=generator, dtype=torch.double) * rarity.sum()
         drawn = torch.searchsorted(rarity.cumsum(0), reached).clamp(max=len(steps) - 1)
-        return steps[drawn], (rarity.mean() / rarity[drawn]).float()
+        unlost = 1 / of_lost[lost[drawn]]
+        weights = (rarity.mean() / rarity[drawn]).float(), (unlost / unlost.mean()).float()
+        return steps[drawn], Drawn(*weights, of_points.log().float())
+
+    def _rarity(self, outcomes: Tensor, count: int) -> Tensor:
+        """How much more often than it occurs each of ``count`` outcomes is drawn, (count,), of outcomes (M,)."""
+        frequency = outcomes.bincount(minlength=count).clamp(min=1).double() / len(outcomes)
+        return frequency**-self.oversampling
