@@ -22,10 +22,19 @@ class OutcomeModule(lightning.LightningModule):
     )  # fmt: skip
     """What a callback can monitor."""
 
-    def __init__(self, model: OutcomeNetwork, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
-        """``optimizer`` and ``scheduler`` are factories; see ``conf/optimizer`` and ``conf/scheduler``."""
+    def __init__(
+        self, model: OutcomeNetwork, optimizer: MakeOptimizer, scheduler: MakeScheduler | None, lives_weight: float = 1.0
+    ) -> None:
+        """Configure.
+
+        Args:
+            model: to train.
+            optimizer: a factory; see ``conf/optimizer``.
+            scheduler: a factory; see ``conf/scheduler``.
+            lives_weight: of lives and end in the loss; steps that lose one are few, and weigh little.
+        """
         super().__init__()
-        self.model = model
+        self.model, self.lives_weight = model, lives_weight
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         self.val_loss = MeanMetric()
         precision = MetricCollection({"points_ap": BinaryAveragePrecision(), "lost_ap": BinaryAveragePrecision()})
@@ -75,4 +84,4 @@ class OutcomeModule(lightning.LightningModule):
         points = F.cross_entropy(logits.points + batch.points_shift, target, reduction="none")
         lives = F.binary_cross_entropy_with_logits(logits.lost, batch.lost.float(), reduction="none").mean(1)
         over = F.binary_cross_entropy_with_logits(logits.over, batch.over.float(), reduction="none")
-        return batch.points_weight * points + batch.weight * (lives + over)
+        return batch.points_weight * points + self.lives_weight * batch.weight * (lives + over)
