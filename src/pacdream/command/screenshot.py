@@ -10,7 +10,7 @@ def screenshot(path: Path) -> None:
     """Play a while with the left key held, then take a picture of the page."""
     with serving() as address, showing(address, width=1000, height=860) as page:
         page.keyboard.down("ArrowLeft")
-        page.wait_for_function("document.body.dataset.step > 45", polling=20)
+        page.wait_for_function("document.body.dataset.step > 20", polling=20)
         page.screenshot(path=path)
 
 
