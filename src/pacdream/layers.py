@@ -4,7 +4,7 @@ LAYERS = {
     "benchmark": "what bench.py measures",
     "sweep": "a sweep's jobs, read from their folders, and their summary",
     "command": "what the entry points run: train, evaluate, rollout; a run's folder, resuming, provenance, loggers",
-    "play": "the dream to play in a browser, beside the real game or alone: session, wire, server, recorder, page, ONNX",
+    "play": "the dream to play in a browser, beside the game or alone: session, wire, server, recorder, page, ONNX",
     "report": "what is said of figures: tables, plots, pages, comparison, W&B",
     "agent": "agents that learn in the dream or in the game, and play: Stable-Baselines3",
     "dream": "the dream as a Gymnasium environment, alone and as a vector of many",

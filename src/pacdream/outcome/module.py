@@ -23,7 +23,11 @@ class OutcomeModule(lightning.LightningModule):
     """What a callback can monitor."""
 
     def __init__(
-        self, model: OutcomeNetwork, optimizer: MakeOptimizer, scheduler: MakeScheduler | None, lives_weight: float = 1.0
+        self,
+        model: OutcomeNetwork,
+        optimizer: MakeOptimizer,
+        scheduler: MakeScheduler | None,
+        lives_weight: float = 1.0,
     ) -> None:
         """Configure.
 
