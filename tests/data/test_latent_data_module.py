@@ -6,6 +6,7 @@ import torch
 
 from pacdream.data.episode_store import read_episodes, read_manifest
 from pacdream.data.held_out import HeldOutSteps
+from pacdream.data.rare_windows import with_rare_ones
 from tests.conftest import latent_data
 from tests.counter_tokenizer import CounterTokenizer
 from tests.data.test_alignment import record_counter_episodes
@@ -158,7 +159,7 @@ def test_windows_with_a_rare_event_are_repeated_until_they_are_their_share(folde
     plain = data.train_starts
     event = int(plain[4]) + 2  # the last step of that window, the last but one of the next
     data.cache.rewards[event] = 50
-    starts = data._with_rare_ones(data.cache, plain, RARE).tolist()
+    starts = with_rare_ones(data.cache, plain, data.context_length, RARE).tolist()
     repeated = {start for start in plain.tolist() if starts.count(start) > 1}
     assert repeated == {event - 2, event - 1}
     assert sum(start in repeated for start in starts) / len(starts) == pytest.approx(0.5, abs=0.01)
@@ -246,3 +247,15 @@ def test_a_folder_that_is_named_twice_is_refused(folder, cache, tmp_path):
     record_counter_episodes(tmp_path / "more", [7, 9], seed=1)
     with pytest.raises(ValueError, match="names the same episodes twice"):
         set_up(folder, cache, more_episodes=[str(tmp_path / "more")] * 2)
+
+
+def test_what_is_recorded_after_the_start_changes_nothing(cache, tmp_path):
+    """A report after the training still speaks of the episodes that were trained on."""
+    grown, first = tmp_path / "grown", [12] * 6
+    record_counter_episodes(grown, first)
+    data = set_up(grown, cache)
+    before = data.train_codes().clone(), data.best_copy(2)
+    record_counter_episodes(grown, [*first, 12, 12, 12, 12])
+    data.best_copy.cache_clear()
+    assert torch.equal(data.train_codes(), before[0])
+    assert torch.equal(data.best_copy(2).phase, before[1].phase)

@@ -70,6 +70,13 @@ def test_what_weights_have_seen_before_is_not_forgotten():
         check_fresh(Path("stage2.ckpt"), second, Origin({}, ("c1",), ("a2",)))
 
 
+def test_weights_may_go_on_with_yet_other_episodes():
+    first = Origin({"episodes": "e", "more_episodes": "m1"}, ("a", "m"), ("v",))
+    check_fresh(Path("best.ckpt"), first, Origin({"episodes": "e", "more_episodes": "m2"}, ("a", "n"), ("v",)))
+    with pytest.raises(ValueError, match="was trained with other tokenizer"):
+        check_fresh(Path("best.ckpt"), Origin({"tokenizer": "1"}, ("a",), ()), Origin({"tokenizer": "2"}, ("a",), ()))
+
+
 def test_other_episodes_to_train_on_are_named_when_going_on():
     was = Origin({}, ("a1", "a2"), ("a3",))
     with pytest.raises(ValueError, match="was trained on other episodes than there are to train on here"):

@@ -2,12 +2,10 @@
 
 import json
 import logging
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import safe_open
@@ -16,13 +14,12 @@ from torch import Tensor
 from pacdream.core.checkpoints import tensors_sha256, weights_sha256, write_tensors
 from pacdream.core.files import locked, one_line, sha256_of
 from pacdream.data.episode_store import Manifest, read_episodes
+from pacdream.data.mirror import mirror
 from pacdream.tokenizer.base import Tokenizer
-from pacdream.types import Episode
 
 log = logging.getLogger(__name__)
 
 SCHEMA = 3
-_OTHER_SIDE = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
 _BY_FRAME = ("codes", "actions", "rewards", "terminated", "lives")
 
 
@@ -172,13 +169,6 @@ def encode(
     lengths = torch.tensor([0] + [entry.length + 1 for entry in manifest.episodes])
     joined = {name: torch.cat(tensors) for name, tensors in parts.items()}
     return LatentCache(identity, **joined, starts=lengths.cumsum(0))
-
-
-def mirror(episode: Episode, action_names: Sequence[str]) -> Episode:
-    """The same with left and right exchanged in frames and actions; the console's memory stays as it was."""
-    exchanged = [re.sub("LEFT|RIGHT", lambda side: _OTHER_SIDE[side[0]], name) for name in action_names]
-    other = np.array([list(action_names).index(name) for name in exchanged], np.uint8)
-    return replace(episode, frames=np.ascontiguousarray(episode.frames[..., ::-1]), actions=other[episode.actions])
 
 
 def encode_episode(tokenizer: Tokenizer, frames: Tensor, device: torch.device, batch_size: int) -> Iterator[Tensor]:

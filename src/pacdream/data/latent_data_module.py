@@ -21,6 +21,7 @@ from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
 from pacdream.data.origin import Origin
+from pacdream.data.rare_windows import check_rare, with_rare_ones
 from pacdream.data.recording import Recording
 from pacdream.data.split import EpisodeSplit, split_episodes
 from pacdream.game.game import Game
@@ -82,15 +83,7 @@ class LatentDataModule(ResumableDataModule):
             ValueError: the rare events are not described by those three, or their share is not between 0 and 1.
         """
         super().__init__()
-        if rare is not None and not (
-            set(rare) == {"share", "points", "steps"}
-            and 0 < rare["share"] < 1
-            and rare["points"] > 0
-            and rare["steps"] >= 1
-        ):
-            raise ValueError(
-                f"data.rare={rare} must be null, or have a share between 0 and 1, points above 0 and steps from 1 on"
-            )
+        check_rare(rare)
         self.rare = rare
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.more, self.mirror = [Path(folder) for folder in more_episodes], mirror
@@ -140,6 +133,7 @@ class LatentDataModule(ResumableDataModule):
         if self.trainer is not None:
             self.device = self.trainer.strategy.root_device
         cache = self.cache = self._open()
+        self.own = self._split(self._count)
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = self._split_of(cache)
         self._store_split(cache)
@@ -148,7 +142,7 @@ class LatentDataModule(ResumableDataModule):
         if stage == "fit" and not len(self.train_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
         if stage == "fit" and self.rare is not None:
-            self.train_starts = self._with_rare_ones(cache, self.train_starts, self.rare)
+            self.train_starts = with_rare_ones(cache, self.train_starts, self.context_length, self.rare)
         self.codes, self.actions = cache.codes.to(self.device), cache.actions.to(self.device)
         self.best_copy = cache_calls(self._fit_best_copy)
         log.info("%d training windows and %d validation steps", len(self.train_starts), len(self.val_starts))
@@ -182,26 +176,12 @@ class LatentDataModule(ResumableDataModule):
 
     def train_codes(self) -> Tensor:
         """Grids (N, h, w) of all frames of the training episodes, without further ones and mirror images."""
-        frames = self.cache.window_starts(self._split(len(read_manifest(self.folder).episodes)).train, 0)
+        frames = self.cache.window_starts(self.own.train, 0)
         return self.codes[frames.to(self.device)]
-
-    def _with_rare_ones(self, cache: LatentCache, starts: Tensor, wanted: dict[str, float]) -> Tensor:
-        """Window starts (M',) among which those with a rare event are repeated; see ``rare``."""
-        lost = cache.lives[1:].int() < cache.lives[:-1].int()
-        event = (cache.rewards[:-1] >= wanted["points"]) | lost
-        before = torch.cat([torch.zeros(1, dtype=torch.int64), event.cumsum(0)])  # events before each frame's action
-        end = starts.long() + self.context_length
-        rare = starts[before[end] > before[torch.maximum(end - int(wanted["steps"]), starts.long())]]
-        if not len(rare):
-            raise ValueError(f"data.rare={wanted}, but no training window holds such an event")
-        count = round(wanted["share"] / (1 - wanted["share"]) * (len(starts) - len(rare)))
-        more = torch.arange(max(0, count - len(rare))) % len(rare)
-        return torch.cat([starts, rare[more]])
 
     def _fit_best_copy(self, horizon: int) -> BestCopy:
         """copy* as the training episodes choose it, or the held-out ones if there are no others."""
-        own = self._split(len(read_manifest(self.folder).episodes))
-        episodes = (self.episode(number)[0] for number in own.train or own.val)
+        episodes = (self.episode(number)[0] for number in self.own.train or self.own.val)
         return fit_best_copy(episodes, self.tokenizer.grid_shape, horizon, self.game.blink_period)
 
     @property
@@ -214,6 +194,7 @@ class LatentDataModule(ResumableDataModule):
         manifest = find_or_record(self.folder, self.recording)
         found = [(self.folder, manifest), *((folder, read_manifest(folder)) for folder in self.more)]
         self.origin.check_unchanged(self.folder, manifest.sha256)
+        self._count = len(manifest.episodes)
         for folder, other in found:
             check_same_game(manifest, other, folder)
         open_one = partial(
@@ -238,15 +219,15 @@ class LatentDataModule(ResumableDataModule):
 
     def _split_of(self, cache: LatentCache) -> EpisodeSplit:
         """The same of all that has been opened: further episodes are trained on, and so are the mirror images."""
-        own, count = len(read_manifest(self.folder).episodes), len(cache.starts) - 1
+        count = len(cache.starts) - 1
         originals = count // 2 if self.mirror else count
-        split = self._split(own)
-        train = (*split.train, *range(own, originals))
+        split = self._split(self._count)
+        train = (*split.train, *range(self._count, originals))
         return replace(split, train=(*train, *(originals + i for i in train)) if self.mirror else train)
 
     def _store_split(self, cache: LatentCache) -> None:
         """Write which episodes are held out beside the cache."""
         name = f"{cache.identity.key}.split_{self.val_fraction:g}_{self.split_seed}.json"
-        split = split_episodes(len(read_manifest(self.folder).episodes), self.val_fraction, self.split_seed)
+        split = split_episodes(self._count, self.val_fraction, self.split_seed)
         if not (self.cache_folder / name).exists():
             write_json(self.cache_folder / name, {"train": split.train, "val": split.val})

@@ -97,8 +97,8 @@ def check_fresh(checkpoint: Path, was: Origin, now: Origin) -> None:
     Raises:
         ValueError: names what differs.
     """
-    tells = was.train is not None
-    _check_same(checkpoint, was, now, [what for what in now.identities if not (tells and what == "episodes")])
+    episodes = {"episodes", "more_episodes"} if was.train is not None else set()
+    _check_same(checkpoint, was, now, now.identities.keys() - episodes)
     if seen := was.seen(now.val):
         raise _seen(checkpoint, seen)
 

@@ -14,6 +14,7 @@ from pacdream.core.settings import differences
 from pacdream.data.collect import Recorder, file_name, index_of, record_all
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_episode, write_manifest
 from pacdream.game.palette_frames import PaletteFrames
+from pacdream.policy.base import Policy
 from pacdream.types import Episode
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Recording:
                 log.info("%s holds %d episodes already", self.folder, len(manifest.episodes))
                 return manifest
             write_manifest(self.folder, manifest)
-            recorder = Recorder(self._make_env, build(self._config.policy), self.folder, self.seed, self.max_steps)
+            recorder = Recorder(self._make_env, self._player, self.folder, self.seed, self.max_steps)
             return record_all(recorder, manifest, missing, min(self.workers, len(missing)))
 
     def manifest(self) -> Manifest:
@@ -84,8 +85,13 @@ class Recording:
     def _wanted(self) -> Manifest:
         """Without episodes; the emulator is started for it, and only once."""
         empty = _empty_manifest(self._make_env(), self._settings())
-        networks: dict[str, str] = getattr(build(self._config.policy), "identities", {})
+        networks: dict[str, str] = getattr(self._player, "identities", {})
         return replace(empty, provenance={**empty.provenance, **networks})
+
+    @cached_property
+    def _player(self) -> Policy:
+        player: Policy = build(self._config.policy)
+        return player
 
     @property
     def _config(self) -> Any:

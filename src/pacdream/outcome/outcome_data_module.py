@@ -155,7 +155,8 @@ class OutcomeDataModule(LatentDataModule):
 
     def _draw(self, steps: Tensor) -> tuple[Tensor, Drawn]:
         """As many steps (M,), drawn with replacement by the rarity of their outcome, and what corrects for that."""
-        targets, values = self.targets.at(steps), torch.tensor(self.facts()["points"])
+        real = self.cache.window_starts(self.split.train, 1).long()
+        targets, values = self.targets.at(steps), self.targets.points[real].unique()  # those of ``facts``
         points, lost = class_of_points(targets.points, values), targets.lost[:, -1].long()
         of_points, of_lost = self._rarity(points, len(values)), self._rarity(lost, 2)
         rarity = of_points[points] * of_lost[lost]

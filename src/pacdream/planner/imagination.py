@@ -26,8 +26,9 @@ class Imagination:
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
+        grids = self.imagine(present, plans)
         with autocast(plans.device, self.precision):
-            return judged(self.outcome, present, self.imagine(present, plans), plans, self.batch_size)
+            return judged(self.outcome, present, grids, plans, self.batch_size)
 
     def imagine(self, present: Present, plans: Tensor) -> Tensor:
         """Grids (B, P, T, h, w) that plans (B, P, T) lead to, the likeliest ones."""
@@ -39,9 +40,10 @@ class Imagination:
     @torch.inference_mode()
     def _roll(self, state: RolloutState, actions: Tensor) -> Tensor:
         codes = []
-        for action in actions.unbind(1):
-            step, state = predict(self.model, state, action, likeliest)
-            codes.append(step.codes)
+        with autocast(actions.device, self.precision):
+            for action in actions.unbind(1):
+                step, state = predict(self.model, state, action, likeliest)
+                codes.append(step.codes)
         return torch.stack(codes, 1)
 
 

@@ -1,0 +1,47 @@
+"""Windows in which something rare happens, shown more often."""
+
+import torch
+from torch import Tensor
+
+from pacdream.data.latent_cache import LatentCache
+
+
+def check_rare(wanted: dict[str, float] | None) -> None:
+    """Refuse a description of rare windows that says nothing.
+
+    Raises:
+        ValueError: it lacks one of its numbers, or one lies out of range.
+    """
+    if wanted is not None and not (
+        set(wanted) == {"share", "points", "steps"}
+        and 0 < wanted["share"] < 1
+        and wanted["points"] > 0
+        and wanted["steps"] >= 1
+    ):
+        raise ValueError(
+            f"data.rare={wanted} must be null, or have a share between 0 and 1, points above 0 and steps from 1 on"
+        )
+
+
+def with_rare_ones(cache: LatentCache, starts: Tensor, length: int, wanted: dict[str, float]) -> Tensor:
+    """Starts (M',) of windows of ``length`` steps, among which those with a rare event are repeated.
+
+    Args:
+        cache: what happened.
+        starts: (M,) numbers of the first frames.
+        length: of a window in steps.
+        wanted: the ``share`` of all windows in whose last ``steps`` steps a life is lost or as many ``points`` earned.
+
+    Raises:
+        ValueError: there is none.
+    """
+    lost = cache.lives[1:].int() < cache.lives[:-1].int()
+    event = (cache.rewards[:-1] >= wanted["points"]) | lost
+    before = torch.cat([torch.zeros(1, dtype=torch.int64), event.cumsum(0)])  # events before each frame's action
+    end = starts.long() + length
+    rare = starts[before[end] > before[torch.maximum(end - int(wanted["steps"]), starts.long())]]
+    if not len(rare):
+        raise ValueError(f"data.rare={wanted}, but no training window holds such an event")
+    count = round(wanted["share"] / (1 - wanted["share"]) * (len(starts) - len(rare)))
+    more = torch.arange(max(0, count - len(rare))) % len(rare)
+    return torch.cat([starts, rare[more]])
