@@ -5,13 +5,15 @@ import torch
 
 from pacdream.benchmark.dreams import bench_dreams
 from pacdream.benchmark.encoding import bench_encoding
+from pacdream.benchmark.page import bench_page
 from pacdream.benchmark.precision import Block, TrainingStep, bench_attention, bench_networks
 from pacdream.benchmark.recording import bench_recording
 from pacdream.benchmark.rollouts import bench_rollouts
 from pacdream.benchmark.start import NoteSteps
 from pacdream.benchmark.training import bench_loading, bench_scale, bench_training
 from pacdream.benchmark.windows import Windows, world_model_facts
-from tests.conftest import compose_config
+from pacdream.play.browser import find_chromium
+from tests.conftest import ROOT, compose_config
 
 CPU = torch.device("cpu")
 FACTS = {"grid_shape": [2, 3], "codebook_size": 300, "num_actions": 4}
@@ -40,6 +42,23 @@ def test_every_benchmark_measures_something(tokenizer_path):
     assert {name.split("/")[0] for name in results} == {
         "recording", "encoding", "loading", "training", "scale", "bf16", "attention", "rollouts", "dream",
     }  # fmt: skip
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
+def test_the_page_is_measured_in_a_browser(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    results = bench_page(compose_config("bench", ["page.seconds=1.5", "page.hold=150"]))
+    assert set(results) == {
+        f"page/{name}" for name in ("first_picture_seconds", "steps_per_second", "skipped_share", "key_to_picture_ms")
+    }
+    assert results["page/steps_per_second"] > 1
+    assert results["page/key_to_picture_ms"] > 0
+    assert 0 <= results["page/skipped_share"] < 1
+
+
+def test_without_a_browser_the_page_is_not_measured(monkeypatch):
+    monkeypatch.setattr("pacdream.benchmark.page.find_chromium", lambda: None)
+    assert bench_page(compose_config("bench", [])) == {}
 
 
 def test_the_world_model_fits_the_bundled_tokenizer_and_the_game():

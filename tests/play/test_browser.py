@@ -14,8 +14,8 @@ import uvicorn
 from playwright.sync_api import sync_playwright
 
 from pacdream.play.browser import find_chromium
+from pacdream.play.library import Library, Limits
 from pacdream.play.server import LOOPBACK, Server
-from pacdream.play.tab import Library, Limits
 from tests.play.test_session import models, session  # noqa: F401 - a fixture
 
 CHROMIUM = find_chromium()

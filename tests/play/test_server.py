@@ -10,8 +10,8 @@ pytest.importorskip("httpx")
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from pacdream.play.library import Library, Limits
 from pacdream.play.server import LOOPBACK, Server
-from pacdream.play.tab import Library, Limits
 from pacdream.play.wire import HEADER
 from tests.play.test_session import LEFT, UP, models, session  # noqa: F401 - a fixture
 

@@ -1,8 +1,6 @@
 """The dream as a folder of files that needs no server of ours."""
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +14,7 @@ from pacdream.core.instantiate import build
 from pacdream.data.collect import episode_seeds, play_episode
 from pacdream.data.latent_cache import encode_episode
 from pacdream.game.palette_frames import PaletteFrames
-from pacdream.play.static_page import write_page
+from pacdream.play.static_page import check_runtime, write_page
 from pacdream.policy.base import Policy
 from pacdream.tokenizer.base import Tokenizer
 
@@ -30,9 +28,9 @@ def export_page(config: DictConfig) -> None:
         ValueError: not a run of a world model, or onnxruntime-web is not where it is said to be.
     """
     check_settings(config, ExportPageSettings)
+    check_runtime(Path(config.runtime))  # before anything is played for it
     models = open_models(config.run, config.outcome)
-    make_env: Callable[[], PaletteFrames] = partial(build, config.env)
-    env = make_env()
+    env: PaletteFrames = build(config.env)
     contexts = play_contexts(
         env, build(config.policy), models.tokenizer, config.starts, config.context, config.intro, config.seed
     )

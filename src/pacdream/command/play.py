@@ -20,10 +20,10 @@ from pacdream.core.instantiate import build
 from pacdream.data.recording import append_episode
 from pacdream.game.palette import ntsc_palette
 from pacdream.outcome.frozen import find_outcome
+from pacdream.play.library import Library, Limits
 from pacdream.play.recorder import Recorder
 from pacdream.play.server import LOOPBACK, Server, is_loopback
 from pacdream.play.session import Models, Session
-from pacdream.play.tab import Library, Limits
 from pacdream.play.terminal import play_in_terminal
 from pacdream.play.wire import LONGEST
 from pacdream.rollout.sampler import Categorical, Greedy
@@ -43,11 +43,10 @@ def play(config: DictConfig) -> None:
     check_settings(config, PlaySettings)
     folder = Path(HydraConfig.get().runtime.output_dir)
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # the other one talks to the browser
+    library = open_library(config, folder)
     if config.tty:
-        library = open_library(config, folder)
         play_in_terminal(library.begin(library.names[0], secrets.randbelow(2**31)), ntsc_palette(), config.fps)
         return
-    library = open_library(config, folder)
     library.begin(library.names[0], 0)  # what is wrong with model or game is said now, not to every tab
     limits = Limits(config.fps, config.games, config.messages_per_second, config.silence, config.recorded_steps)
     token = None if is_loopback(config.host) else secrets.token_urlsafe(16)
@@ -104,8 +103,8 @@ def open_library(config: DictConfig, folder: Path) -> Library:
 
     Recordings go into ``folder``.
     """
-    runs = {str(config.run or _BUNDLED): config.run, _BUNDLED: None}
-    runs |= {str(folder): str(folder) for folder in world_models_in(Path(config.paths.outputs) / "train")}
+    runs: dict[str, str | None] = {str(config.run or _BUNDLED): config.run, _BUNDLED: None}
+    runs |= {str(run): str(run) for run in world_models_in(Path(config.paths.outputs) / "train")}
     opened = lru_cache(maxsize=4)(lambda name: open_models(runs[name], config.outcome))
 
     def begin(name: str, seed: int) -> Session:
@@ -146,7 +145,7 @@ def world_models_in(folder: Path) -> list[Path]:
     for experiment in sorted(folder.glob("*")):
         for result in sorted(experiment.glob("*/result.json"))[-1:]:
             try:
-                if open_run(result.parent).kind == "world_model":
+                if "world_model" in open_run(result.parent).config:
                     found.append(result.parent)
             except ValueError as error:
                 log.warning("%s cannot be played: %s", result.parent, error)

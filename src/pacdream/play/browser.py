@@ -17,21 +17,29 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[str]:
-    """The address of ``play.py``, started with these arguments in a process of its own, in the repository's root."""
+    """The address of ``play.py``, started with these arguments in a process of its own, in the repository's root.
+
+    Raises:
+        ValueError: it has ended; what it says of that is on the screen.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen([sys.executable, "play.py", f"port={port}", *arguments])
     try:
-        while server.poll() is None:
-            with socket.socket() as there:
-                if there.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        while not _answers(port):
+            if server.poll() is not None:
+                raise ValueError("the page cannot be served")
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
         server.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as there:
+        return there.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

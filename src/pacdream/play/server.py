@@ -19,7 +19,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from pacdream.core.files import one_line
-from pacdream.play.tab import BROKEN_RULE, Library, Limits, Tab
+from pacdream.play.library import Library, Limits
+from pacdream.play.tab import BROKEN_RULE, Tab
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from pacdream.core.files import write_json
+from pacdream.play.library import facts_of
 from pacdream.play.onnx_networks import export_networks
 from pacdream.play.session import Models
-from pacdream.play.tab import facts_of
 
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 """What the page needs of onnxruntime-web."""
@@ -45,11 +45,7 @@ def write_page(
     """
     if models.outcome is not None and contexts[0].shape[1] <= models.outcome.before:
         raise ValueError(f"context={contexts[0].shape[1]} is too short: the outcome network looks back further")
-    if missing := [name for name in RUNTIME if not (runtime / name).is_file()]:
-        raise ValueError(
-            f"runtime={runtime} has no {missing[0]}: `npm install onnxruntime-web@1.30.0` makes "
-            "node_modules/onnxruntime-web/dist"
-        )
+    check_runtime(runtime)
     page = folder / "page"
     with as_file(_PAGE) as source:
         shutil.copytree(source, page, dirs_exist_ok=True, ignore=shutil.ignore_patterns("static", "index.html"))
@@ -60,6 +56,19 @@ def write_page(
     state = export_networks(models, page)
     write_json(page / "dream.json", _facts(models, action_names, contexts, state, fps, temperature))
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def check_runtime(folder: Path) -> None:
+    """Refuse a folder without what the page needs of onnxruntime-web.
+
+    Raises:
+        ValueError: says how to get it.
+    """
+    if missing := [name for name in RUNTIME if not (folder / name).is_file()]:
+        raise ValueError(
+            f"runtime={folder} has no {missing[0]}: `npm install --no-save onnxruntime-web@1.30.0` makes "
+            "node_modules/onnxruntime-web/dist"
+        )
 
 
 def _facts(

@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +14,9 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from pacdream.core.files import one_line
-from pacdream.game.palette import ntsc_palette
+from pacdream.play.library import Library, Limits, facts_of
 from pacdream.play.recorder import Recorder
-from pacdream.play.session import Models, Picture, Session
+from pacdream.play.session import Picture, Session
 from pacdream.play.wire import Command, Input, Tick, parse
 from pacdream.rollout.sampler import Categorical, Greedy
 
@@ -26,34 +26,6 @@ _WRITING: set[asyncio.Future[None]] = set()
 """Recordings that are being written: a task that nobody holds may be dropped."""
 BROKEN_RULE = 1008
 """Code with which a socket is closed, of RFC 6455."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one server bears."""
-
-    fps: float
-    """Steps a second at speed 1."""
-    games: int
-    """Tabs at once."""
-    messages_per_second: int
-    """Of one tab."""
-    silence: float
-    """Seconds without a message after which a tab holds nothing any more; the page sends one every second."""
-    recorded_steps: int
-    """Longest recording."""
-
-
-@dataclass(frozen=True)
-class Library:
-    """The world models that can be played, and where recordings go."""
-
-    names: Sequence[str]
-    """The first is played unless another is asked for."""
-    begin: Callable[[str, int], Session]
-    """Begins a game with a model of this name and a seed."""
-    keep: Callable[[Recorder, Session], str]
-    """Writes a recording and says where."""
 
 
 @dataclass
@@ -264,18 +236,3 @@ class Tab:
         temperature = getattr(session.sampler, "temperature", 0)
         beside = {"seed": session.seed, "twin": True, "models": list(self.library.names), "model": self.name}
         return facts_of(session.models, session.action_names, self.limits.fps, temperature) | beside
-
-
-def facts_of(models: Models, action_names: Sequence[str], fps: float, temperature: float) -> dict[str, Any]:
-    """What a page must know of the world that it shows."""
-    tokenizer = models.tokenizer
-    return {
-        "actions": action_names,
-        "grid": tokenizer.grid_shape,
-        "codebook": tokenizer.codebook_size,
-        "frame": tokenizer.frame_shape,
-        "palette": ntsc_palette().tobytes().hex(),
-        "fps": fps,
-        "judged": models.outcome is not None,
-        "temperature": temperature,
-    }
