@@ -39,6 +39,13 @@ def test_judging_a_stretch_is_judging_each_of_its_steps_by_the_grids_around_it(b
     assert torch.allclose(judged.earns, judged.points[..., 1:].sum(-1), atol=1e-6)
 
 
+def test_it_tells_the_loss_of_a_life_within_as_many_numbers_of_steps_as_it_is_given():
+    net = network(lost_within=[1, 20], lost_rates=[0.01, 0.1])
+    assert net.judge(torch.zeros(2, 6, 3, 2, dtype=torch.int64), torch.zeros(2, 5, dtype=torch.int64)).lost.shape == (
+        2, 3, 2,
+    )  # fmt: skip
+
+
 def test_too_few_grids_are_refused():
     with pytest.raises(ValueError, match="3 grids in a row are too few to judge a step by 4"):
         network().judge(torch.zeros(1, 3, 3, 2, dtype=torch.int64), torch.zeros(1, 2, dtype=torch.int64))
@@ -52,15 +59,15 @@ def test_points_that_never_occurred_count_as_the_nearest():
 
 
 def test_targets_are_what_a_plain_loop_finds(latents):
-    cache, targets = latents.cache, targets_of(latents.cache)
+    cache, targets = latents.cache, targets_of(latents.cache, [1, 4, 20])
     assert torch.equal(targets.points, cache.rewards.float())
     for episode in range(len(cache.starts) - 1):
         first, end = int(cache.starts[episode]), int(cache.starts[episode + 1])
         lives = cache.lives[first:end].tolist()
         for t in range(len(lives)):
-            for k in range(1, 5):
+            for i, k in enumerate([1, 4, 20]):
                 ahead = lives[t : t + k + 1]
                 lost = any(b < a for a, b in itertools.pairwise(ahead))
-                assert bool(targets.lost[first + t, k - 1]) == lost
+                assert bool(targets.lost[first + t, i]) == lost
             ended = cache.terminated[first:end][t : t + 4].any()
             assert bool(targets.over[first + t]) == bool(ended)

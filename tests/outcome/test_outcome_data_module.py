@@ -20,7 +20,8 @@ def make_data(latents):
             "episodes": str(latents.folder), "recording": pac_man_recording(latents.folder.parent / "never_recorded"),
             "tokenizer": latents.tokenizer, "cache": str(latents.cache_folder), "context_length": 1, "batch_size": 8,
             "val_batch_size": 16, "encode_batch_size": {"cpu": 32}, "val_fraction": 0.2, "split_seed": 0, "seed": 0,
-            "limit": None, "before": 0, "after": 1, "oversampling": 0.5, "max_val_steps": 50, **changes,
+            "limit": None, "before": 0, "after": 1, "oversampling": 0.5, "lost_within": [1, 4, 20],
+            "max_val_steps": 50, **changes,
         }  # fmt: skip
         return OutcomeDataModule(dreams=dreams, **settings)
 
@@ -122,6 +123,12 @@ def test_dreams_longer_than_every_episode_are_refused(make_data, gru):
 def test_oversampling_outside_its_range_is_refused(make_data):
     with pytest.raises(ValueError, match=r"data.oversampling=1.5 must lie in \[0, 1\]"):
         make_data(oversampling=1.5)
+
+
+@pytest.mark.parametrize("steps", [[4, 1], [2, 4], [0, 1]])
+def test_numbers_of_steps_that_do_not_ascend_from_one_are_refused(make_data, steps):
+    with pytest.raises(ValueError, match=r"data.lost_within=.* must begin with 1 and ascend"):
+        make_data(lost_within=steps)
 
 
 def test_rare_windows_are_for_world_models(make_data):

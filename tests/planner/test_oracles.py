@@ -54,6 +54,17 @@ def test_after_a_death_nothing_counts(game):
     assert not foretold.points[0, died + 1 :].any()
 
 
+def test_a_ghost_s_touch_is_known_before_the_life_is_gone(game):
+    """The game counts it as lost 19 or 20 steps later."""
+    stand_still = torch.zeros(1, 1, 400, dtype=torch.int64)
+    died = int(EmulatorForesight(make_env, seed=0).foretell(standing(game), stand_still).dies[0].argmax())
+    caught, free = stand_still[..., : died - 5], stand_still[..., : died - 30]
+    foresight = EmulatorForesight(make_env, seed=0, aftermath=20)
+    assert [float(foresight.foretell(standing(game), plans).dies_soon) for plans in (caught, free)] == [1, 0]
+    assert not foresight.foretell(standing(game), caught).dies.any()
+    assert not EmulatorForesight(make_env, seed=0).foretell(standing(game), caught).dies_soon.any()
+
+
 def test_the_judged_emulator_reads_the_frames_that_the_game_then_shows(game, latents):
     outcome = untrained_outcome(latents)
     plan = [RIGHT] * 5

@@ -16,7 +16,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.cost import measure_cost
 from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.one_step import Surprise, measure_one_step
-from pacdream.evaluation.outcomes import measure_outcomes
+from pacdream.evaluation.outcomes import events_of, measure_outcomes
 from pacdream.evaluation.real_futures import RealFutures, observe_real_futures
 from pacdream.evaluation.rollouts import measure_baselines, measure_divergence, measure_rollouts
 from pacdream.evaluation.scorecard import Reading, Scorecard
@@ -91,7 +91,7 @@ def measure(
         measure_cost(model, data.codes.device),
         _conditions(data, manifest, settings, real)
         | {"best_temperature": fit_temperature(model, windows, batch)}
-        | ({} if outcome is None else {"outcome": weights_sha256(outcome), "values": outcome.points.tolist()})
+        | ({} if outcome is None else {"outcome": weights_sha256(outcome), **events_of(outcome)})
         | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}

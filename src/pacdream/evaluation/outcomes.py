@@ -1,5 +1,7 @@
 """What an outcome network makes of real steps and of dreams."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,7 @@ def measure_outcomes(
         draws: of the bootstrap.
         batch_size: windows at once.
     """
-    network, targets = network.to(data.codes.device), targets_of(data.cache)
+    network, targets = network.to(data.codes.device), targets_of(data.cache, network.lost_within)
     figures = prefixed("outcome/step", _single_steps(network, data, targets, draws, batch_size))
     first_frames = data.cache.starts[list(data.split.val)]
     present = first_frames[windows.episode] + windows.step
@@ -44,10 +46,10 @@ def measure_outcomes(
 def _single_steps(
     network: OutcomeNetwork, data: LatentDataModule, targets: Targets, draws: Tensor, batch_size: int
 ) -> dict[str, Figure]:
-    """Every held-out step once, also by the number of points."""
+    """Every held-out step once, also by the number of points and by how soon a life is lost."""
     values = network.points.cpu()
     earns, by_value = EventScore(len(draws[0])), EventScore(len(draws[0]), len(values))
-    at_once, lost, over = (EventScore(len(draws[0])) for _ in range(3))
+    lost, over = EventScore(len(draws[0]), len(network.lost_within)), EventScore(len(draws[0]))
     for rank, number in enumerate(data.split.val):
         first, (codes, actions) = int(data.cache.starts[number]), data.episode(number)
         steps = torch.arange(network.before, len(actions) - network.after)
@@ -58,11 +60,10 @@ def _single_steps(
             earns.update(judged.earns[0], happened.points != 0, episode)
             one_hot = torch.nn.functional.one_hot(class_of_points(happened.points, values), len(values))
             by_value.update(judged.points[0], one_hot.bool(), episode)
-            at_once.update(judged.lost[0, :, 0], happened.lost[:, 0], episode)
-            lost.update(judged.lost[0, :, -1], happened.lost[:, -1], episode)
+            lost.update(judged.lost[0], happened.lost, episode)
             over.update(judged.over[0], happened.over, episode)
     figures: dict[str, Figure] = {}
-    scores = {"points": earns, "lost_at_once": at_once, "lost": lost, "over": over, "value": by_value}
+    scores = {"points": earns, "lost": lost, "over": over, "value": by_value}
     for name, score in scores.items():
         figures |= prefixed(name, score.with_intervals(draws))
     return figures
@@ -93,3 +94,8 @@ def _score(judged: Outcomes, happened: Targets, episode: Tensor, draws: Tensor) 
         | prefixed("points", points.with_intervals(draws))
         | prefixed("lost", lost.with_intervals(draws))
     )
+
+
+def events_of(network: OutcomeNetwork) -> dict[str, Any]:
+    """What the entries of its figures are about, for the scorecard's ``about``."""
+    return {"values": network.points.tolist(), "lost_within": list(network.lost_within)}

@@ -218,7 +218,8 @@ HEADLINES = (
     Headline("control/retrieval", "control/retrieval", -1),
     Headline("control/move", "control/move", column="moves %"),
     Headline("control/move_chance", "control/move_chance"),
-    *(Headline(f"outcome/step/{event}/ap", f"outcome/step/{event}/ap") for event in ("points", "lost")),
+    Headline("outcome/step/points/ap", "outcome/step/points/ap"),
+    Headline("outcome/step/lost/ap", "outcome/step/lost/ap", -1),
     *(
         Headline(
             f"outcome/{grids}/return_correlation@{h}",

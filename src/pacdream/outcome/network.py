@@ -9,9 +9,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-LOST_WITHIN = 4
-"""Steps ahead in which a lost life, and the end of the game, are told: the screen shows them late, and the last step of
-a game has no grids after it to be judged by."""
+OVER_WITHIN = 4
+"""Steps ahead in which the end of the game is told: its last step has no grids after it to be judged by."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class OutcomeLogits:
     points: Tensor
     """(B, V) one logit for each number of points that occurs."""
     lost: Tensor
-    """(B, 4) that a life is lost within 1, 2, 3 and 4 steps from the present grid on."""
+    """(B, L) that a life is lost within each of so many steps, see ``OutcomeNetwork.lost_within``."""
     over: Tensor
     """(B,) that the game is over within 4 steps."""
 
@@ -35,7 +34,7 @@ class Outcomes:
     values: Tensor
     """(V,) the numbers of points."""
     lost: Tensor
-    """(B, S, 4) probability that a life is lost within 1, 2, 3 and 4 steps."""
+    """(B, S, L) probability that a life is lost within each of so many steps."""
     over: Tensor
     """(B, S) probability that the game is over within 4 steps."""
 
@@ -82,6 +81,7 @@ class OutcomeNetwork(nn.Module):
         embedding_dim: int,
         width: int,
         num_blocks: int,
+        lost_within: Sequence[int] = (1, 2, 3, 4),
     ) -> None:
         """Build the network.
 
@@ -91,13 +91,14 @@ class OutcomeNetwork(nn.Module):
             num_actions: A.
             points: numbers of points that a step earns, ascending.
             base_rates: how often each occurs: what the network says before it has learnt anything.
-            lost_rates: how often a life is lost within 1, 2, 3 and 4 steps.
+            lost_rates: how often a life is lost within each of ``lost_within``.
             over_rate: how often the game is over within 4 steps.
             before: grids read before the one that the step begins with.
             after: grids read after the one that it leads to: a dot vanishes from the screen a step late.
             embedding_dim: channels of a code before the grids are joined.
             width: channels of a cell.
             num_blocks: residual blocks of 3x3 convolutions.
+            lost_within: numbers of steps, ascending, within each of which the loss of a life is told.
 
         Raises:
             ValueError: a number that makes no network.
@@ -110,7 +111,7 @@ class OutcomeNetwork(nn.Module):
             )
         self.grid_shape = (grid_shape[0], grid_shape[1])
         self.codebook_size, self.num_actions = codebook_size, num_actions
-        self.before, self.after = before, after
+        self.before, self.after, self.lost_within = before, after, tuple(lost_within)
         self.register_buffer("points", torch.tensor([float(value) for value in points]))
         self.code_embedding = nn.Embedding(codebook_size, embedding_dim)
         self.action_embedding = nn.Embedding(num_actions, width)
@@ -118,7 +119,7 @@ class OutcomeNetwork(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(*self.grid_shape, width))
         self.blocks = nn.ModuleList(_Block(width) for _ in range(num_blocks))
         self.hidden = nn.Linear(2 * width, 2 * width)
-        self.head = nn.Linear(2 * width, len(points) + LOST_WITHIN + 1)
+        self.head = nn.Linear(2 * width, len(points) + len(self.lost_within) + 1)
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
             rates = torch.tensor([*lost_rates, over_rate]).clamp(1e-6, 1 - 1e-6)
@@ -149,7 +150,7 @@ class OutcomeNetwork(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = F.relu(self.hidden(torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1)))
-        points, lost, over = self.head(x).float().split([len(self.points), LOST_WITHIN, 1], 1)
+        points, lost, over = self.head(x).float().split([len(self.points), len(self.lost_within), 1], 1)
         return OutcomeLogits(points, lost, over[:, 0])
 
     def judge(self, codes: Tensor, actions: Tensor) -> Outcomes:
@@ -175,7 +176,7 @@ class OutcomeNetwork(nn.Module):
             return Outcomes(
                 logits.points.softmax(-1).view(*shape, -1),
                 self.points,
-                logits.lost.sigmoid().view(*shape, LOST_WITHIN),
+                logits.lost.sigmoid().view(*shape, -1),
                 logits.over.sigmoid().view(shape),
             )
 

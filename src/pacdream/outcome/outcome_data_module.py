@@ -1,6 +1,7 @@
 """Steps, real and imagined, with what they earned; rare outcomes more often than they occur."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,7 @@ class OutcomeDataModule(LatentDataModule):
         after: Natural,
         oversampling: float,
         max_val_steps: Positive,
+        lost_within: Sequence[int],
         dreams: Dreams | None = None,
         **latents: Any,
     ) -> None:
@@ -51,22 +53,27 @@ class OutcomeDataModule(LatentDataModule):
         Args:
             before: grids before the one that a step begins with.
             after: grids after the one that it leads to.
-            oversampling: a step is drawn by the frequency of its points, times that of its lost life, both to the power
-                of minus this: 0 draws all alike, 1 each number of points as often as any other.
+            oversampling: a step is drawn by the frequency of its points, times that of how soon a life is lost, both to
+                the power of minus this: 0 draws all alike, 1 each number of points as often as any other.
             max_val_steps: held-out steps that validation looks at, evenly spread, of the game and of dreams each.
+            lost_within: numbers of steps within each of which the loss of a life is told, ascending.
             dreams: imagined steps to learn from as well; none to learn from the game only.
             latents: see ``LatentDataModule``.
 
         Raises:
-            ValueError: the oversampling is not between 0 and 1, or rare windows are wanted as well.
+            ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, or rare
+                windows are wanted as well.
         """
         super().__init__(**latents)
         if not 0 <= oversampling <= 1:
             raise ValueError(f"data.oversampling={oversampling} must lie in [0, 1]")
+        if list(lost_within) != sorted({1, *lost_within}) or lost_within[0] < 1:
+            raise ValueError(f"data.lost_within={list(lost_within)} must begin with 1 and ascend")
         if self.rare is not None:
             raise ValueError("data.rare is for world models: data.oversampling shows an outcome network the rare steps")
         self.before, self.after, self.dreams = before, after, dreams
         self.oversampling, self.max_val_steps = oversampling, max_val_steps
+        self.lost_within = list(lost_within)
 
     def facts(self) -> dict[str, Any]:
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
@@ -74,7 +81,7 @@ class OutcomeDataModule(LatentDataModule):
         self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
         cache = self._open()
         split = self._split_of(cache)
-        train = targets_of(cache).at(cache.window_starts(split.train or split.val, 1).long())
+        train = targets_of(cache, self.lost_within).at(cache.window_starts(split.train or split.val, 1).long())
         values, counts = train.points.unique(return_counts=True)
         return {
             **facts,
@@ -82,6 +89,7 @@ class OutcomeDataModule(LatentDataModule):
             "after": self.after,
             "points": values.tolist(),
             "base_rates": (counts / counts.sum()).tolist(),
+            "lost_within": self.lost_within,
             "lost_rates": train.lost.float().mean(0).tolist(),
             "over_rate": float(train.over.float().mean()),
         }
@@ -96,7 +104,7 @@ class OutcomeDataModule(LatentDataModule):
         super().setup(stage)
         if stage != "fit":
             return
-        self.targets, self.first_imagined = targets_of(self.cache), len(self.codes)
+        self.targets, self.first_imagined = targets_of(self.cache, self.lost_within), len(self.codes)
         train, val = self._steps(self.split.train), self._steps(self.split.val)
         dreamt = val[:0]
         if self.dreams is not None:
@@ -157,8 +165,8 @@ class OutcomeDataModule(LatentDataModule):
         """As many steps (M,), drawn with replacement by the rarity of their outcome, and what corrects for that."""
         real = self.cache.window_starts(self.split.train, 1).long()
         targets, values = self.targets.at(steps), self.targets.points[real].unique()  # those of ``facts``
-        points, lost = class_of_points(targets.points, values), targets.lost[:, -1].long()
-        of_points, of_lost = self._rarity(points, len(values)), self._rarity(lost, 2)
+        points, lost = class_of_points(targets.points, values), targets.lost.sum(1)  # the sooner, the more
+        of_points, of_lost = self._rarity(points, len(values)), self._rarity(lost, len(self.lost_within) + 1)
         rarity = of_points[points] * of_lost[lost]
         generator = torch.Generator().manual_seed(self.seed)
         # Not torch.multinomial, which refuses more than 2^24 steps.

@@ -1,12 +1,13 @@
 """What really happened, in the form in which it is predicted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pacdream.data.latent_cache import LatentCache
-from pacdream.outcome.network import LOST_WITHIN
+from pacdream.outcome.network import OVER_WITHIN
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Targets:
     points: Tensor
     """(N,) float."""
     lost: Tensor
-    """(N, 4) bool: a life is lost within 1, 2, 3 and 4 steps."""
+    """(N, L) bool: a life is lost within each of so many steps."""
     over: Tensor
     """(N,) bool: the game is over within 4 steps."""
 
@@ -34,7 +35,7 @@ class Targets:
         )
 
 
-def targets_of(cache: LatentCache) -> Targets:
+def targets_of(cache: LatentCache, lost_within: Sequence[int]) -> Targets:
     """Of all frames of a cache; nothing happens in the last frame of an episode, which has no action."""
     lives = cache.lives.int()
     lost_after = torch.zeros(len(lives), dtype=torch.int64)
@@ -45,9 +46,9 @@ def targets_of(cache: LatentCache) -> Targets:
     before = torch.cat([torch.zeros(1, dtype=torch.int64), lost_after.cumsum(0)])[:-1]
     end = ends.repeat_interleave(cache.starts.diff())
     frames = torch.arange(len(lives))
-    lost = torch.stack([before[torch.minimum(frames + steps, end)] > before for steps in range(1, LOST_WITHIN + 1)], 1)
+    lost = torch.stack([before[torch.minimum(frames + steps, end)] > before for steps in lost_within], 1)
     ended = torch.cat([torch.zeros(1, dtype=torch.int64), cache.terminated.long().cumsum(0)])
-    over = ended[torch.minimum(frames + LOST_WITHIN, end)] > ended[frames]
+    over = ended[torch.minimum(frames + OVER_WITHIN, end)] > ended[frames]
     return Targets(cache.rewards.float(), lost, over)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import ale_py
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,32 +26,41 @@ class EmulatorForesight:
     Plans are played in a console of its own, with sticky frames of its own, so that the game stays as it was.
     """
 
-    def __init__(self, make_env: Callable[[], PaletteFrames], seed: int) -> None:
-        """``make_env`` builds the game that is played; ``seed`` decides the sticky frames."""
-        self._env = make_env()
+    def __init__(self, make_env: Callable[[], PaletteFrames], seed: int, aftermath: int = 0) -> None:
+        """Build a console.
+
+        Args:
+            make_env: builds the game that is played.
+            seed: decides the sticky frames.
+            aftermath: steps without a move after a plan, in which it is seen whether a life is about to be lost: the
+                game counts one as lost long after a ghost has caught the player.
+        """
+        self._env, self._aftermath = make_env(), aftermath
         self._env.reset(seed=seed)
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
-        earned, died = [], []
-        for saved, actions in _each(present, plans):
-            points, dies = self._play(saved, actions)
-            earned.append(points)
-            died.append(dies)
-        return Prospects(torch.tensor(earned), torch.tensor(died), torch.zeros(len(earned)))
+        played = [self._play(saved, actions) for saved, actions in _each(present, plans)]
+        return Prospects(*(torch.tensor(part) for part in zip(*played, strict=True)))
 
-    def _play(self, saved: SavedState, actions: list[int]) -> tuple[list[float], list[float]]:
-        """Points of each step, and 1 for the step that costs a life, after which nothing counts."""
+    def _play(self, saved: SavedState, actions: list[int]) -> tuple[list[float], list[float], float]:
+        """Points of each step; 1 for the step that costs a life, after which nothing counts; 1 if one is lost later."""
         self._env.restore(saved)
-        ale, points, dies = self._env.ale, [0.0] * len(actions), [0.0] * len(actions)
-        lives = ale.lives()
+        points, dies = [0.0] * len(actions), [0.0] * len(actions)
         for t, action in enumerate(actions):
-            code = self._env.ale_actions[action]
-            points[t] = float(sum(ale.act(code) for _ in range(self._env.frameskip)))
-            if ale.lives() < lives:
+            points[t], lost = self._step(self._env.ale_actions[action])
+            if lost:
                 dies[t] = 1.0
-                break
-        return points, dies
+                return points, dies, 0.0
+        soon = any(self._step(ale_py.Action.NOOP)[1] for _ in range(self._aftermath))
+        return points, dies, float(soon)
+
+    def _step(self, action: ale_py.Action) -> tuple[float, bool]:
+        """Points, and whether a life is lost."""
+        ale = self._env.ale
+        lives = ale.lives()
+        points = float(sum(ale.act(action) for _ in range(self._env.frameskip)))
+        return points, ale.lives() < lives
 
 
 class JudgedEmulator:

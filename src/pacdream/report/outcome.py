@@ -11,7 +11,7 @@ from pacdream.core.checkpoints import load_model, weights_sha256
 from pacdream.core.files import sha256_of
 from pacdream.core.limits import Positive, Seed
 from pacdream.data.episode_store import read_manifest
-from pacdream.evaluation.outcomes import measure_outcomes
+from pacdream.evaluation.outcomes import events_of, measure_outcomes
 from pacdream.evaluation.scorecard import Reading, Scorecard, write_scorecard
 from pacdream.evaluation.windows import held_out_windows
 from pacdream.metric.episode_metric import draw_episodes
@@ -49,7 +49,7 @@ class OutcomeReport:
             "seed": self.seed,
             "checkpoint": str(checkpoint),
             "weights": weights_sha256(network),
-            "values": network.points.tolist(),
+            **events_of(network),
             "held_out_episodes": len(data.split.val),
             "held_out": sha256_of(*(manifest.episodes[number].sha256 for number in data.split.val)),
             **data.identities(),

@@ -125,21 +125,18 @@ def events(card: Scorecard) -> Table:
     """How well an outcome network tells what a real step earned."""
     kinds = ("ap", "base_rate", "ece")
     rows: list[list[str | Cell]] = []
-    kinds_of_event = {
-        "points": "points",
-        "a life lost": "lost_at_once",
-        "a life lost within 4 steps": "lost",
-        "game over within 4 steps": "over",
-    }
-    for label, event in kinds_of_event.items():
-        if f"outcome/step/{event}/ap" in card.figures:
-            name = f"outcome/step/{event}"
-            happened = int(card.figures[f"{name}/ap"].n)
-            rows.append([label, str(happened), *(cell(card, f"{name}/{kind}", None) for kind in kinds)])
-    values = card.figures.get("outcome/step/value/ap")
-    for i, points in enumerate(card.about.get("values", ()) if values is not None else (), 1):
-        cells = [cell(card, f"outcome/step/value/{kind}", i) for kind in kinds]
-        rows.append([f"{points:g} points", str(int(cells[0].reading.n)), *cells])
+
+    def add(label: str, event: str, index: int | None = None) -> None:
+        cells = [cell(card, f"outcome/step/{event}/{kind}", index) for kind in kinds]
+        rows.append([label, str(int(cells[0].reading.n)), *cells])
+
+    if "outcome/step/points/ap" in card.figures:
+        add("points", "points")
+        for i, steps in enumerate(card.about.get("lost_within", ()), 1):
+            add(f"a life lost within {steps} step{'s' * (steps > 1)}", "lost", i)
+        add("game over within 4 steps", "over")
+        for i, points in enumerate(card.about.get("values", ()), 1):
+            add(f"{points:g} points", "value", i)
     return Table("what a real step earned", ["", "steps", *(FIGURES[kind].label for kind in kinds)], rows)
 
 
