@@ -13,7 +13,9 @@ _NOTES = 2**16
 
 
 def cpu_count() -> int:
-    """Processors of this machine."""
+    """Processors that this process may use: a cluster's job is often given a part of the machine."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 

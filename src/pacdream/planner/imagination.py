@@ -55,10 +55,9 @@ def judged(outcome: OutcomeNetwork, present: Present, grids: Tensor, plans: Tens
     done = torch.cat([repeat(present.actions, "B S -> (B P) S", P=count), plans.flatten(0, 1)], 1)
     parts = zip(codes.split(batch_size), done.split(batch_size), strict=True)
     found = Outcomes.joined(*(outcome.judge(some, actions) for some, actions in parts))
-    dies, within = found.lost[..., 0], found.lost[:, -1, -1]
-    # Of who survives the last step: that one counts by itself.
-    soon = 1 - (1 - within) / (1 - dies[:, -1]).clamp(min=1e-6)
-    return Prospects(found.expected, dies, soon.clamp(0, 1))
+    # That she is caught is asked at all steps, not at the last one only: one grid of a dream may err, and whom a ghost
+    # meets late can still turn.
+    return Prospects(found.expected, found.lost[..., 0], found.lost[..., -1].mean(1))
 
 
 def check_fit(model: WorldModel, outcome: OutcomeNetwork) -> None:

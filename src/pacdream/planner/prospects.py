@@ -50,7 +50,7 @@ class Prospects:
     dies: Tensor
     """(N, S) probability that the step costs a life of a player who is still alive."""
     dies_soon: Tensor
-    """(N,) probability that who is still alive when the plan ends is about to lose a life."""
+    """(N,) probability that who is still alive when the plan ends has been caught, and is about to lose a life."""
 
 
 class Foresight(Protocol):
