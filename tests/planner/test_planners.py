@@ -96,6 +96,12 @@ def test_futures_are_imagined_in_batches_of_the_wanted_size_with_the_same_result
         assert torch.equal(getattr(one, name), getattr(other, name))
 
 
+def test_whether_she_is_caught_is_asked_at_every_step_of_a_plan():
+    """The trap is entered at the third of so many steps, and left again; the fourth sees nothing any more."""
+    plan = torch.tensor([[[LEFT] * 3 + [RIGHT] * (HORIZON - 3)]])
+    assert dream().foretell(present(START), plan).dies_soon.tolist() == pytest.approx([1 / HORIZON])
+
+
 def test_what_is_left_of_the_last_plan_and_every_held_action_are_compared():
     kept = RandomShooting(num_futures=4, horizon=5, max_hold=2)._futures(
         np.zeros(5, np.int64), np.repeat(np.arange(3)[:, None], 5, 1), 3, np.random.default_rng(0)
