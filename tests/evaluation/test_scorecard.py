@@ -12,6 +12,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.scorecard import Reading, Scorecard, read_scorecard, write_scorecard
 from pacdream.metric.episode_metric import Figure
 from pacdream.metric.figures import FIGURES
+from pacdream.report.tables import events
 from tests.runs import tiny_measurement
 
 
@@ -88,6 +89,16 @@ def test_values_without_a_horizon_are_found() -> None:
     card = Scorecard({"one_step/ece": Reading(*(np.array(0.5),) * 4)}, [], {}, {})
     assert card.scalar("one_step/ece") == 0.5
     assert math.isnan(card.scalar("one_step/accuracy"))
+
+
+def test_one_of_before_lives_were_told_within_several_numbers_of_steps_still_opens() -> None:
+    one = Reading(*(np.array(0.5),) * 4)
+    names = [
+        f"outcome/step/{event}/{kind}" for event in ("points", "lost", "over") for kind in ("ap", "base_rate", "ece")
+    ]
+    card = Scorecard(dict.fromkeys(names, one), [], {}, {"values": []})
+    assert card.headlines() == {"outcome/step/points/ap": 0.5}
+    assert [row[0] for row in events(card).rows] == ["points", "game over within 4 steps"]
 
 
 def test_a_reading_is_the_figure_without_its_samples() -> None:

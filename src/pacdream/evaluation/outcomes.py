@@ -63,7 +63,7 @@ def _single_steps(
             lost.update(judged.lost[0], happened.lost, episode)
             over.update(judged.over[0], happened.over, episode)
     figures: dict[str, Figure] = {}
-    scores = {"points": earns, "lost": lost, "over": over, "value": by_value}
+    scores = {"points": earns, "lost_within": lost, "over": over, "value": by_value}
     for name, score in scores.items():
         figures |= prefixed(name, score.with_intervals(draws))
     return figures

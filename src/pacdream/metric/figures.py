@@ -219,7 +219,7 @@ HEADLINES = (
     Headline("control/move", "control/move", column="moves %"),
     Headline("control/move_chance", "control/move_chance"),
     Headline("outcome/step/points/ap", "outcome/step/points/ap"),
-    Headline("outcome/step/lost/ap", "outcome/step/lost/ap", -1),
+    Headline("outcome/step/lost_within/ap", "outcome/step/lost_within/ap", -1),
     *(
         Headline(
             f"outcome/{grids}/return_correlation@{h}",

@@ -44,8 +44,8 @@ class OutcomeDataModule(LatentDataModule):
         after: Natural,
         oversampling: float,
         max_val_steps: Positive,
-        lost_within: Sequence[int],
         dreams: Dreams | None = None,
+        lost_within: Sequence[int] = (1, 2, 3, 4),
         **latents: Any,
     ) -> None:
         """Configure; nothing is read yet.
@@ -56,8 +56,9 @@ class OutcomeDataModule(LatentDataModule):
             oversampling: a step is drawn by the frequency of its points, times that of how soon a life is lost, both to
                 the power of minus this: 0 draws all alike, 1 each number of points as often as any other.
             max_val_steps: held-out steps that validation looks at, evenly spread, of the game and of dreams each.
-            lost_within: numbers of steps within each of which the loss of a life is told, ascending.
             dreams: imagined steps to learn from as well; none to learn from the game only.
+            lost_within: numbers of steps within each of which the loss of a life is told, ascending; older runs have
+                those four.
             latents: see ``LatentDataModule``.
 
         Raises:

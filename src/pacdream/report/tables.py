@@ -133,7 +133,7 @@ def events(card: Scorecard) -> Table:
     if "outcome/step/points/ap" in card.figures:
         add("points", "points")
         for i, steps in enumerate(card.about.get("lost_within", ()), 1):
-            add(f"a life lost within {steps} step{'s' * (steps > 1)}", "lost", i)
+            add(f"a life lost within {steps} step{'s' * (steps > 1)}", "lost_within", i)
         add("game over within 4 steps", "over")
         for i, points in enumerate(card.about.get("values", ()), 1):
             add(f"{points:g} points", "value", i)
