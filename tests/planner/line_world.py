@@ -46,7 +46,8 @@ class LineOutcome(OutcomeNetwork):
         earned[place == TRAP] = 2
         dies = (place == TRAP) & self.sees_death
         lost = torch.where(dies, CERTAIN, -CERTAIN)[:, None].expand(-1, 4)
-        return OutcomeLogits(CERTAIN * torch.nn.functional.one_hot(earned, 3).float(), lost, lost[:, 0])
+        points = CERTAIN * torch.nn.functional.one_hot(earned, 3).float()
+        return OutcomeLogits(points, lost, lost[:, 0], torch.full((len(place),), -torch.inf))
 
 
 def grid(*places: int) -> Tensor:
