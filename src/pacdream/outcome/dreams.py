@@ -12,6 +12,7 @@ from pacdream.data.batches import evenly
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.rollout.frozen import load_world_model
 from pacdream.rollout.imagine import imagine
+from pacdream.rollout.precision import autocast
 from pacdream.rollout.sampler import Sampler
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Dreams:
         horizon: Positive,
         context: Positive,
         batch_size: Positive,
+        precision: str = "32-true",
     ) -> None:
         """Configure.
 
@@ -40,11 +42,16 @@ class Dreams:
             horizon: imagined steps, T.
             context: real grids before them.
             batch_size: dreams at once.
+            precision: of the dreams, see ``rollout.precision``.
+
+        Raises:
+            ValueError: the precision is unknown.
         """
+        autocast(torch.device("cpu"), precision)
         self.world_model, self.origin = load_world_model(checkpoint)
         self.checkpoint, self.sampler = checkpoint, sampler
         self.count, self.val_count, self.horizon = count, val_count, horizon
-        self.context, self.batch_size = context, batch_size
+        self.context, self.batch_size, self.precision = context, batch_size, precision
 
     def of(self, data: LatentDataModule, episodes: tuple[int, ...], count: int, seen: int) -> tuple[Tensor, Tensor]:
         """Dreams that begin at ``count`` frames of these episodes.
@@ -77,7 +84,8 @@ class Dreams:
 
     def imagine(self, context: Tensor, actions: Tensor) -> Tensor:
         """Grids (B, T, h, w) that follow real ones (B, C, h, w) with actions (B, C - 1 + T)."""
-        return imagine(self.world_model.to(context.device), context, actions, self.sampler).codes
+        with autocast(context.device, self.precision):
+            return imagine(self.world_model.to(context.device), context, actions, self.sampler).codes
 
     @property
     def identity(self) -> str:
