@@ -167,3 +167,16 @@ def test_rare_numbers_of_points_count_as_the_nearest_and_those_to_come_are_learn
     assert facts["to_come_mean"] > 0
     batch = ready(data).batch(data.train_steps)
     assert 0 < (~batch.to_come.isnan()).sum() <= len(batch.to_come)
+
+
+@pytest.mark.parametrize(
+    ("to_come", "says"),
+    [
+        ({"steps": 10, "discount": 0.9}, "must be null, or have steps, discount and most"),
+        ({"steps": 0, "discount": 0.9, "most": 100.0}, "not steps=0, discount=0.9 and most=100.0"),
+        ({"steps": 10, "discount": 1.1, "most": 100.0}, "a discount in"),
+    ],
+)
+def test_points_to_come_that_cannot_be_counted_are_refused(make_data, to_come, says):
+    with pytest.raises(ValueError, match=says):
+        make_data(to_come=to_come)

@@ -26,10 +26,10 @@ class ToCome:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.steps < 1 or not 0 < self.discount <= 1 or self.most <= 0:
+        if type(self.steps) is not int or self.steps < 1 or not 0 < self.discount <= 1 or self.most <= 0:
             raise ValueError(
-                f"data.to_come needs steps from 1 on, a discount in (0, 1] and most above 0, not steps={self.steps}, "
-                f"discount={self.discount} and most={self.most}"
+                f"data.to_come needs a whole number of steps from 1 on, a discount in (0, 1] and most above 0, not "
+                f"steps={self.steps}, discount={self.discount} and most={self.most}"
             )
 
 

@@ -68,14 +68,16 @@ class OutcomeDataModule(LatentDataModule):
             latents: see ``LatentDataModule``.
 
         Raises:
-            ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, or rare
-                windows are wanted as well.
+            ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, points to
+                come are not described in full, or rare windows are wanted as well.
         """
         super().__init__(**latents)
         if not 0 <= oversampling <= 1:
             raise ValueError(f"data.oversampling={oversampling} must lie in [0, 1]")
         if list(lost_within) != sorted({1, *lost_within}) or lost_within[0] < 1:
             raise ValueError(f"data.lost_within={list(lost_within)} must begin with 1 and ascend")
+        if to_come is not None and set(to_come) != {"steps", "discount", "most"}:
+            raise ValueError(f"data.to_come={dict(to_come)} must be null, or have steps, discount and most")
         if self.rare is not None:
             raise ValueError("data.rare is for world models: data.oversampling shows an outcome network the rare steps")
         self.before, self.after, self.dreams = before, after, dreams
