@@ -181,7 +181,6 @@ def untrained_outcome(data: LatentDataModule) -> OutcomeNetwork:
     """Always the same tiny one, which does not say the same of all steps."""
     torch.manual_seed(0)
     rates = {"points": [0, 10], "base_rates": [0.9, 0.1], "lost_rates": [0.01] * 4, "over_rate": 0.01}
-    rates |= {"to_come": {"steps": 3, "discount": 0.9, "most": 100.0}, "to_come_mean": 5.0}
     sizes = {"before": 0, "after": 0, "embedding_dim": 4, "width": 8, "num_blocks": 1}
     network = build_model(OmegaConf.create({"_target_": TARGET, **sizes}), {**data.facts(), **rates})
     torch.nn.init.normal_(network.head.weight)

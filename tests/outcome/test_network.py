@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from pacdream.outcome.network import OutcomeNetwork, ToCome
+from pacdream.outcome.network import OutcomeNetwork
 from pacdream.outcome.targets import class_of_points, targets_of
 
 FACTS = {
@@ -46,13 +46,6 @@ def test_it_tells_the_loss_of_a_life_within_as_many_numbers_of_steps_as_it_is_gi
     )  # fmt: skip
 
 
-def test_points_to_come_begin_with_their_mean_and_are_nothing_where_they_are_not_told():
-    grids, actions = torch.randint(5, (2, 6, 3, 2)), torch.randint(4, (2, 5))
-    net = network(to_come={"steps": 50, "discount": 0.98, "most": 1600.0}, to_come_mean=70.0)
-    assert torch.allclose(net.judge(grids, actions).to_come, torch.full((2, 3), 70.0))
-    assert network().judge(grids, actions).to_come.tolist() == [[0, 0, 0]] * 2
-
-
 def test_too_few_grids_are_refused():
     with pytest.raises(ValueError, match="3 grids in a row are too few to judge a step by 4"):
         network().judge(torch.zeros(1, 3, 3, 2, dtype=torch.int64), torch.zeros(1, 2, dtype=torch.int64))
@@ -78,26 +71,3 @@ def test_targets_are_what_a_plain_loop_finds(latents):
                 assert bool(targets.lost[first + t, i]) == lost
             ended = cache.terminated[first:end][t : t + 4].any()
             assert bool(targets.over[first + t]) == bool(ended)
-
-
-def test_points_to_come_are_what_a_plain_loop_finds(latents):
-    cache, steps = latents.cache, 30
-    found = targets_of(cache, [1], ToCome(steps, discount=0.9, most=20.0)).to_come
-    known = 0
-    for episode in range(len(cache.starts) - 1):
-        first, end = int(cache.starts[episode]), int(cache.starts[episode + 1])
-        lives, over = cache.lives[first:end].int().tolist(), bool(cache.terminated[first : end - 1].any())
-        for t in range(len(lives) - 1):
-            total, sure = 0.0, over
-            for k in range(1, steps + 1):
-                if t + k >= len(lives) or any(b < a for a, b in itertools.pairwise(lives[t + 1 : t + k + 1])):
-                    sure = sure or t + k < len(lives)
-                    break
-                total += 0.9**k * min(20.0, float(cache.rewards[first + t + k]))
-            else:
-                sure = True
-            assert found[first + t].isnan() == (not sure)
-            if sure:
-                known += 1
-                assert float(found[first + t]) == pytest.approx(total, abs=1e-4)
-    assert 0 < known < len(found)

@@ -159,24 +159,8 @@ def test_what_is_learnt_of_points_drawn_too_often_is_how_often_they_really_occur
     torch.testing.assert_close(logits.softmax(0).detach(), natural, atol=0.03, rtol=0.1)
 
 
-def test_rare_numbers_of_points_count_as_the_nearest_and_those_to_come_are_learnt(make_data):
-    data = make_data(min_count=10**6, to_come={"steps": 10, "discount": 0.9, "most": 100.0})
-    facts = data.facts()
+def test_rare_numbers_of_points_count_as_the_nearest(make_data):
+    facts = make_data(min_count=10**6).facts()
     assert facts["points"] == [0.0]  # the most frequent one is always there
     assert facts["base_rates"] == [1.0]
-    assert facts["to_come_mean"] > 0
-    batch = ready(data).batch(data.train_steps)
-    assert 0 < (~batch.to_come.isnan()).sum() <= len(batch.to_come)
-
-
-@pytest.mark.parametrize(
-    ("to_come", "says"),
-    [
-        ({"steps": 10, "discount": 0.9}, "must be null, or have steps, discount and most"),
-        ({"steps": 0, "discount": 0.9, "most": 100.0}, "not steps=0, discount=0.9 and most=100.0"),
-        ({"steps": 10, "discount": 1.1, "most": 100.0}, "a discount in"),
-    ],
-)
-def test_points_to_come_that_cannot_be_counted_are_refused(make_data, to_come, says):
-    with pytest.raises(ValueError, match=says):
-        make_data(to_come=to_come)
+    ready(make_data(min_count=10**6))

@@ -46,8 +46,7 @@ class LineOutcome(OutcomeNetwork):
         earned[place == TRAP] = 2
         dies = (place == TRAP) & self.sees_death
         lost = torch.where(dies, CERTAIN, -CERTAIN)[:, None].expand(-1, 4)
-        points = CERTAIN * torch.nn.functional.one_hot(earned, 3).float()
-        return OutcomeLogits(points, lost, lost[:, 0], torch.full((len(place),), -torch.inf))
+        return OutcomeLogits(CERTAIN * torch.nn.functional.one_hot(earned, 3).float(), lost, lost[:, 0])
 
 
 def grid(*places: int) -> Tensor:

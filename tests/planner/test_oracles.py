@@ -5,7 +5,7 @@ import torch
 from pacdream.core.instantiate import build
 from pacdream.planner.foresights import RankCorrelation
 from pacdream.planner.oracles import EmulatorForesight, JudgedEmulator
-from pacdream.planner.prospects import Objective, Present, Prospects, returns
+from pacdream.planner.prospects import Present, Prospects, returns
 from pacdream.rollout.step import RolloutState
 from tests.conftest import compose_config
 from tests.runs import untrained_outcome
@@ -97,8 +97,7 @@ class Told:
         self.values = torch.tensor(values)
 
     def foretell(self, present, plans):
-        nothing = torch.zeros(len(self.values))
-        return Prospects(self.values[:, None], nothing[:, None], nothing, nothing)
+        return Prospects(self.values[:, None], torch.zeros(len(self.values), 1), torch.zeros(len(self.values)))
 
 
 def test_rank_correlation_is_one_for_the_same_order_minus_one_for_the_opposite_and_nothing_without_differences():
@@ -114,14 +113,8 @@ def test_rank_correlation_is_one_for_the_same_order_minus_one_for_the_opposite_a
 
 
 def test_a_return_counts_what_is_earned_while_alive():
-    points, dies = torch.tensor([[10.0, 10.0, 10.0]]), torch.tensor([[0.0, 0.5, 0.0]])
-    assert returns(Prospects(points, dies, torch.zeros(1), torch.zeros(1))).tolist() == [[10.0, 20.0, 25.0]]
-
-
-def test_what_comes_after_a_plan_counts_for_who_is_still_alive_and_later_by_as_many_steps():
-    points, dies = torch.zeros(1, 3), torch.tensor([[0.0, 0.5, 0.0]])
-    worth = Objective(discount=0.5, death_cost=0.0)
-    assert worth(Prospects(points, dies, torch.tensor([0.5]), torch.tensor([80.0]))).item() == 80 * 0.5**2 * 0.25
+    prospects = Prospects(torch.tensor([[10.0, 10.0, 10.0]]), torch.tensor([[0.0, 0.5, 0.0]]), torch.zeros(1))
+    assert returns(prospects).tolist() == [[10.0, 20.0, 25.0]]
 
 
 def test_an_oracle_needs_a_game():

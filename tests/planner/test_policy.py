@@ -62,7 +62,7 @@ class Watching:
     def foretell(self, present, plans):
         self.asked.append(present)
         count = plans.shape[0] * plans.shape[1]
-        return Prospects(torch.zeros(count, 2), torch.zeros(count, 2), torch.zeros(count), torch.zeros(count))
+        return Prospects(torch.zeros(count, 2), torch.zeros(count, 2), torch.zeros(count))
 
 
 def test_in_a_game_it_knows_where_it_stands_what_was_before_and_what_it_did():

@@ -32,7 +32,7 @@ def measure_outcomes(
         draws: of the bootstrap.
         batch_size: windows at once.
     """
-    network, targets = network.to(data.codes.device), targets_of(data.cache, network.lost_within, network.to_come)
+    network, targets = network.to(data.codes.device), targets_of(data.cache, network.lost_within)
     figures = prefixed("outcome/step", _single_steps(network, data, targets, draws, batch_size))
     first_frames = data.cache.starts[list(data.split.val)]
     present = first_frames[windows.episode] + windows.step
@@ -50,7 +50,6 @@ def _single_steps(
     values = network.points.cpu()
     earns, by_value = EventScore(len(draws[0])), EventScore(len(draws[0]), len(values))
     lost, over = EventScore(len(draws[0]), len(network.lost_within)), EventScore(len(draws[0]))
-    later = ReturnScore(len(draws[0]), 1)
     for rank, number in enumerate(data.split.val):
         first, (codes, actions) = int(data.cache.starts[number]), data.episode(number)
         steps = torch.arange(network.before, len(actions) - network.after)
@@ -63,13 +62,11 @@ def _single_steps(
             by_value.update(judged.points[0], one_hot.bool(), episode)
             lost.update(judged.lost[0], happened.lost, episode)
             over.update(judged.over[0], happened.over, episode)
-            known = ~happened.to_come.isnan()
-            later.update(judged.to_come[0, known, None], happened.to_come[known, None], episode[known])
     figures: dict[str, Figure] = {}
     scores = {"points": earns, "lost_within": lost, "over": over, "value": by_value}
     for name, score in scores.items():
         figures |= prefixed(name, score.with_intervals(draws))
-    return figures | ({} if network.to_come is None else prefixed("to_come", later.with_intervals(draws)))
+    return figures
 
 
 def _judge(network: OutcomeNetwork, windows: Windows, grids: Tensor, batch_size: int) -> Outcomes:

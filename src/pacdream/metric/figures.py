@@ -220,7 +220,6 @@ HEADLINES = (
     Headline("control/move_chance", "control/move_chance"),
     Headline("outcome/step/points/ap", "outcome/step/points/ap"),
     Headline("outcome/step/lost_within/ap", "outcome/step/lost_within/ap", -1),
-    Headline("outcome/step/to_come/correlation", "outcome/step/to_come/return_correlation", 1),
     *(
         Headline(
             f"outcome/{grids}/return_correlation@{h}",

@@ -20,8 +20,6 @@ class OutcomeBatch:
     """(B, L) bool: a life is lost within each of so many steps."""
     over: Tensor
     """(B,) bool: the game is over within 4 steps."""
-    to_come: Tensor
-    """(B,) discounted points after the step; NaN where nobody knows."""
     weight: Tensor
     """(B,) of each step in the loss of lives and end: rare outcomes are shown more often, and weigh as much less."""
     points_weight: Tensor

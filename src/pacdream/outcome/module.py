@@ -5,7 +5,7 @@ from typing import Any
 import lightning
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
-from torchmetrics import MeanMetric, Metric, MetricCollection, PearsonCorrCoef
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAveragePrecision
 
 from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
@@ -15,11 +15,10 @@ from pacdream.outcome.targets import class_of_points
 
 
 class OutcomeModule(lightning.LightningModule):
-    """Cross-entropy of points, lost lives and the end of the game; likelihood of the points to come."""
+    """Cross-entropy of points, lost lives and the end of the game."""
 
     monitors = (
-        "val/loss", "val/points_ap", "val/lost_ap", "val/to_come_correlation", "val/dream/points_ap",
-        "val/dream/lost_ap", "val/dream/to_come_correlation", "train/loss",
+        "val/loss", "val/points_ap", "val/lost_ap", "val/dream/points_ap", "val/dream/lost_ap", "train/loss",
     )  # fmt: skip
     """What a callback can monitor."""
 
@@ -29,7 +28,6 @@ class OutcomeModule(lightning.LightningModule):
         optimizer: MakeOptimizer,
         scheduler: MakeScheduler | None,
         lives_weight: float = 1.0,
-        to_come_weight: float = 1.0,
     ) -> None:
         """Configure.
 
@@ -38,17 +36,13 @@ class OutcomeModule(lightning.LightningModule):
             optimizer: a factory; see ``conf/optimizer``.
             scheduler: a factory; see ``conf/scheduler``.
             lives_weight: of lives and end in the loss; steps that lose one are few, and weigh little.
-            to_come_weight: of the points to come.
         """
         super().__init__()
-        self.model, self.lives_weight, self.to_come_weight = model, lives_weight, to_come_weight
+        self.model, self.lives_weight = model, lives_weight
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         self.val_loss = MeanMetric()
-        scores: dict[str, Metric] = {"points_ap": BinaryAveragePrecision(), "lost_ap": BinaryAveragePrecision()}
-        if model.to_come is not None:
-            scores["to_come_correlation"] = PearsonCorrCoef()
-        collection = MetricCollection({**scores})
-        self.val_real, self.val_dream = collection.clone("val/"), collection.clone("val/dream/")
+        precision = MetricCollection({"points_ap": BinaryAveragePrecision(), "lost_ap": BinaryAveragePrecision()})
+        self.val_real, self.val_dream = precision.clone("val/"), precision.clone("val/dream/")
 
     def training_step(self, batch: OutcomeBatch, _: int) -> Tensor:
         """Loss in nats per step."""
@@ -64,9 +58,6 @@ class OutcomeModule(lightning.LightningModule):
         nothing = self.model.points == 0
         metrics["points_ap"].update(1 - logits.points.softmax(-1)[:, nothing].sum(-1), (batch.points != 0).long())
         metrics["lost_ap"].update(logits.lost[:, -1].sigmoid(), batch.lost[:, -1].long())
-        if self.model.to_come is not None:
-            known = ~batch.to_come.isnan()
-            metrics["to_come_correlation"].update(logits.to_come[known].exp(), batch.to_come[known])
 
     def on_validation_epoch_end(self) -> None:
         """Log the schema's ``val/`` names."""
@@ -97,10 +88,4 @@ class OutcomeModule(lightning.LightningModule):
         points = F.cross_entropy(logits.points + batch.points_shift, target, reduction="none")
         lives = F.binary_cross_entropy_with_logits(logits.lost, batch.lost.float(), reduction="none").mean(1)
         over = F.binary_cross_entropy_with_logits(logits.over, batch.over.float(), reduction="none")
-        loss = batch.points_weight * points + self.lives_weight * batch.weight * (lives + over)
-        if self.model.to_come is not None:
-            known = ~batch.to_come.isnan()
-            # As if points came one by one: means are learnt without bias, and the rare many do not drown the few.
-            later = F.poisson_nll_loss(logits.to_come, batch.to_come.nan_to_num(), reduction="none")
-            loss = loss + self.to_come_weight * batch.weight * known * later
-        return loss
+        return batch.points_weight * points + self.lives_weight * batch.weight * (lives + over)

@@ -14,26 +14,6 @@ OVER_WITHIN = 4
 
 
 @dataclass(frozen=True)
-class ToCome:
-    """How the points after a step are counted, which tell what the end of a plan is worth."""
-
-    steps: int
-    """So many are counted, until a life is lost."""
-    discount: float
-    """Points k steps later count this to the power of k."""
-    most: float
-    """No step counts more: a fruit that is seen once would outweigh a maze of dots."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if type(self.steps) is not int or self.steps < 1 or not 0 < self.discount <= 1 or self.most <= 0:
-            raise ValueError(
-                f"data.to_come needs a whole number of steps from 1 on, a discount in (0, 1] and most above 0, not "
-                f"steps={self.steps}, discount={self.discount} and most={self.most}"
-            )
-
-
-@dataclass(frozen=True)
 class OutcomeLogits:
     """What the network says of B steps."""
 
@@ -43,8 +23,6 @@ class OutcomeLogits:
     """(B, L) that a life is lost within each of so many steps, see ``OutcomeNetwork.lost_within``."""
     over: Tensor
     """(B,) that the game is over within 4 steps."""
-    to_come: Tensor
-    """(B,) logarithm of the points to come after the step."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +37,6 @@ class Outcomes:
     """(B, S, L) probability that a life is lost within each of so many steps."""
     over: Tensor
     """(B, S) probability that the game is over within 4 steps."""
-    to_come: Tensor
-    """(B, S) discounted points expected after each step, if play goes on as in the recordings; 0 if nobody knows."""
 
     @property
     def expected(self) -> Tensor:
@@ -75,9 +51,8 @@ class Outcomes:
     @staticmethod
     def joined(*parts: "Outcomes") -> "Outcomes":
         """Those of one batch after the other."""
-        names = ("points", "lost", "over", "to_come")
-        points, *others = (torch.cat([getattr(part, name) for part in parts]) for name in names)
-        return Outcomes(points, parts[0].values, *others)
+        points, lost, over = (torch.cat([getattr(part, name) for part in parts]) for name in ("points", "lost", "over"))
+        return Outcomes(points, parts[0].values, lost, over)
 
 
 class OutcomeNetwork(nn.Module):
@@ -107,8 +82,6 @@ class OutcomeNetwork(nn.Module):
         width: int,
         num_blocks: int,
         lost_within: Sequence[int] = (1, 2, 3, 4),
-        to_come: dict[str, Any] | None = None,
-        to_come_mean: float = 0.0,
     ) -> None:
         """Build the network.
 
@@ -126,9 +99,6 @@ class OutcomeNetwork(nn.Module):
             width: channels of a cell.
             num_blocks: residual blocks of 3x3 convolutions.
             lost_within: numbers of steps, ascending, within each of which the loss of a life is told.
-            to_come: how the points after a step are counted, see ``ToCome``; none for a network that does not tell
-                them.
-            to_come_mean: their mean.
 
         Raises:
             ValueError: a number that makes no network.
@@ -149,14 +119,11 @@ class OutcomeNetwork(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(*self.grid_shape, width))
         self.blocks = nn.ModuleList(_Block(width) for _ in range(num_blocks))
         self.hidden = nn.Linear(2 * width, 2 * width)
-        self.to_come = None if to_come is None else ToCome(**to_come)
-        later = torch.tensor([] if to_come is None else [to_come_mean])
-        self.head = nn.Linear(2 * width, len(points) + len(self.lost_within) + 1 + len(later))
+        self.head = nn.Linear(2 * width, len(points) + len(self.lost_within) + 1)
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
             rates = torch.tensor([*lost_rates, over_rate]).clamp(1e-6, 1 - 1e-6)
-            biases = torch.tensor(base_rates).clamp(min=1e-6).log(), rates.logit(), later.clamp(min=1e-6).log()
-            self.head.bias.copy_(torch.cat(biases))
+            self.head.bias.copy_(torch.cat([torch.tensor(base_rates).clamp(min=1e-6).log(), rates.logit()]))
 
     @property
     def grids(self) -> int:
@@ -183,10 +150,8 @@ class OutcomeNetwork(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = F.relu(self.hidden(torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1)))
-        parts = [len(self.points), len(self.lost_within), 1, int(self.to_come is not None)]
-        points, lost, over, to_come = self.head(x).float().split(parts, 1)
-        nothing = torch.full_like(over, -torch.inf)
-        return OutcomeLogits(points, lost, over[:, 0], (nothing if self.to_come is None else to_come)[:, 0])
+        points, lost, over = self.head(x).float().split([len(self.points), len(self.lost_within), 1], 1)
+        return OutcomeLogits(points, lost, over[:, 0])
 
     def judge(self, codes: Tensor, actions: Tensor) -> Outcomes:
         """What each step of stretches of play earned, without gradient.
@@ -213,7 +178,6 @@ class OutcomeNetwork(nn.Module):
                 self.points,
                 logits.lost.sigmoid().view(*shape, -1),
                 logits.over.sigmoid().view(shape),
-                logits.to_come.exp().view(shape),
             )
 
 

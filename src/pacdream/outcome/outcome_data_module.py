@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,11 +11,9 @@ from torch.utils.data import DataLoader
 
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
-from pacdream.data.latent_cache import LatentCache
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.outcome.batch import OutcomeBatch
 from pacdream.outcome.dreams import Dreams
-from pacdream.outcome.network import ToCome
 from pacdream.outcome.targets import Targets, class_of_points, targets_of
 
 log = logging.getLogger(__name__)
@@ -48,7 +46,6 @@ class OutcomeDataModule(LatentDataModule):
         max_val_steps: Positive,
         dreams: Dreams | None = None,
         lost_within: Sequence[int] = (1, 2, 3, 4),
-        to_come: dict[str, Any] | None = None,
         min_count: Positive = 1,
         **latents: Any,
     ) -> None:
@@ -63,27 +60,23 @@ class OutcomeDataModule(LatentDataModule):
             dreams: imagined steps to learn from as well; none to learn from the game only.
             lost_within: numbers of steps within each of which the loss of a life is told, ascending; older runs have
                 those four.
-            to_come: see ``ToCome``; none for a network that does not tell the points after a step.
             min_count: numbers of points that occur less often in training count as the nearest that does not.
             latents: see ``LatentDataModule``.
 
         Raises:
-            ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, points to
-                come are not described in full, or rare windows are wanted as well.
+            ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, or rare
+                windows are wanted as well.
         """
         super().__init__(**latents)
         if not 0 <= oversampling <= 1:
             raise ValueError(f"data.oversampling={oversampling} must lie in [0, 1]")
         if list(lost_within) != sorted({1, *lost_within}) or lost_within[0] < 1:
             raise ValueError(f"data.lost_within={list(lost_within)} must begin with 1 and ascend")
-        if to_come is not None and set(to_come) != {"steps", "discount", "most"}:
-            raise ValueError(f"data.to_come={dict(to_come)} must be null, or have steps, discount and most")
         if self.rare is not None:
             raise ValueError("data.rare is for world models: data.oversampling shows an outcome network the rare steps")
         self.before, self.after, self.dreams = before, after, dreams
         self.oversampling, self.max_val_steps = oversampling, max_val_steps
         self.lost_within, self.min_count = list(lost_within), min_count
-        self.to_come = None if to_come is None else ToCome(**to_come)
 
     def facts(self) -> dict[str, Any]:
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
@@ -91,7 +84,7 @@ class OutcomeDataModule(LatentDataModule):
         self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
         cache = self._open()
         split = self._split_of(cache)
-        train = self._targets_of(cache).at(cache.window_starts(split.train or split.val, 1).long())
+        train = targets_of(cache, self.lost_within).at(cache.window_starts(split.train or split.val, 1).long())
         values = self._values(train.points)
         counts = class_of_points(train.points, values).bincount(minlength=len(values))
         return {
@@ -103,12 +96,7 @@ class OutcomeDataModule(LatentDataModule):
             "lost_within": self.lost_within,
             "lost_rates": train.lost.float().mean(0).tolist(),
             "over_rate": float(train.over.float().mean()),
-            "to_come": None if self.to_come is None else asdict(self.to_come),
-            "to_come_mean": float(train.to_come.nanmean().nan_to_num()),
         }
-
-    def _targets_of(self, cache: LatentCache) -> Targets:
-        return targets_of(cache, self.lost_within, self.to_come)
 
     def _values(self, points: Tensor) -> Tensor:
         """Numbers of points (V,) that are told apart, among those (M,) that steps earned."""
@@ -125,7 +113,7 @@ class OutcomeDataModule(LatentDataModule):
         super().setup(stage)
         if stage != "fit":
             return
-        self.targets, self.first_imagined = self._targets_of(self.cache), len(self.codes)
+        self.targets, self.first_imagined = targets_of(self.cache, self.lost_within), len(self.codes)
         train, val = self._steps(self.split.train), self._steps(self.split.val)
         dreamt = val[:0]
         if self.dreams is not None:
@@ -161,7 +149,6 @@ class OutcomeDataModule(LatentDataModule):
             targets.points.to(device),
             targets.lost.to(device),
             targets.over.to(device),
-            targets.to_come.to(device),
             torch.ones(len(steps), device=device) if drawn is None else drawn.weight.to(device),
             torch.ones(len(steps), device=device) if drawn is None else drawn.points_weight.to(device),
             torch.zeros((), device=device) if drawn is None else drawn.points_shift.to(device),

@@ -1,13 +1,13 @@
 """What really happened, in the form in which it is predicted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pacdream.data.latent_cache import LatentCache
-from pacdream.outcome.network import OVER_WITHIN, ToCome
+from pacdream.outcome.network import OVER_WITHIN
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,22 @@ class Targets:
     """(N, L) bool: a life is lost within each of so many steps."""
     over: Tensor
     """(N,) bool: the game is over within 4 steps."""
-    to_come: Tensor
-    """(N,) float: discounted points after the step, until a life is lost; NaN where the recording ends too soon."""
 
     def at(self, frames: Tensor) -> "Targets":
         """Those of these frames (...)."""
-        return Targets(*(getattr(self, field.name)[frames] for field in fields(self)))
+        return Targets(self.points[frames], self.lost[frames], self.over[frames])
 
     @staticmethod
     def joined(*parts: "Targets") -> "Targets":
         """One after the other."""
-        return Targets(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Targets)))
+        return Targets(
+            torch.cat([part.points for part in parts]),
+            torch.cat([part.lost for part in parts]),
+            torch.cat([part.over for part in parts]),
+        )
 
 
-def targets_of(cache: LatentCache, lost_within: Sequence[int], to_come: ToCome | None = None) -> Targets:
+def targets_of(cache: LatentCache, lost_within: Sequence[int]) -> Targets:
     """Of all frames of a cache; nothing happens in the last frame of an episode, which has no action."""
     lives = cache.lives.int()
     lost_after = torch.zeros(len(lives), dtype=torch.int64)
@@ -47,20 +49,7 @@ def targets_of(cache: LatentCache, lost_within: Sequence[int], to_come: ToCome |
     lost = torch.stack([before[torch.minimum(frames + steps, end)] > before for steps in lost_within], 1)
     ended = torch.cat([torch.zeros(1, dtype=torch.int64), cache.terminated.long().cumsum(0)])
     over = ended[torch.minimum(frames + OVER_WITHIN, end)] > ended[frames]
-    later = _to_come(cache, to_come, before, end) if to_come else torch.full((len(lives),), torch.nan)
-    return Targets(cache.rewards.float(), lost, over, later)
-
-
-def _to_come(cache: LatentCache, counted: ToCome, lives_lost: Tensor, end: Tensor) -> Tensor:
-    """Of each frame (N,), with lives lost before it (N,), of an episode with that last frame (N,)."""
-    points, frames = cache.rewards.float().clamp(max=counted.most), torch.arange(len(end))
-    first, total = lives_lost[torch.minimum(frames + 1, end)], torch.zeros(len(end))
-    for k in range(1, counted.steps + 1):
-        then = torch.minimum(frames + k, end)  # the last frame of an episode earns nothing
-        total += counted.discount**k * points[then] * (lives_lost[then] == first)
-    last = torch.minimum(frames + counted.steps, end)
-    over = cache.terminated[(end - 1).clamp(min=0)]  # by the step that led to the last frame
-    return torch.where((frames + counted.steps <= end) | (lives_lost[last] > first) | over, total, torch.nan)
+    return Targets(cache.rewards.float(), lost, over)
 
 
 def class_of_points(points: Tensor, values: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def judged(outcome: OutcomeNetwork, present: Present, grids: Tensor, plans: Tens
     found = Outcomes.joined(*(outcome.judge(some, actions) for some, actions in parts))
     # That she is caught is asked at all steps, not at the last one only: one grid of a dream may err, and whom a ghost
     # meets late can still turn.
-    return Prospects(found.expected, found.lost[..., 0], found.lost[..., -1].mean(1), found.to_come[:, -1])
+    return Prospects(found.expected, found.lost[..., 0], found.lost[..., -1].mean(1))
 
 
 def check_fit(model: WorldModel, outcome: OutcomeNetwork) -> None:

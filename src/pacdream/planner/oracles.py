@@ -41,8 +41,7 @@ class EmulatorForesight:
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
         played = [self._play(saved, actions) for saved, actions in _each(present, plans)]
-        points, dies, dies_soon = (torch.tensor(part) for part in zip(*played, strict=True))
-        return Prospects(points, dies, dies_soon, torch.zeros_like(dies_soon))
+        return Prospects(*(torch.tensor(part) for part in zip(*played, strict=True)))
 
     def _play(self, saved: SavedState, actions: list[int]) -> tuple[list[float], list[float], float]:
         """Points of each step; 1 for the step that costs a life, after which nothing counts; 1 if one is lost later."""
@@ -126,7 +125,7 @@ class CountedDream:
             frames = self._game.playfield(self._tokenizer.decode(grids[n]).cpu().numpy())
             eaten = sites_in(frames, sites, self._game.dot_size, floor)
             points[n] = DOT * torch.from_numpy(np.diff(eaten, prepend=0)).float()
-        return Prospects(points, torch.zeros_like(points), torch.zeros(len(points)), torch.zeros(len(points)))
+        return Prospects(points, torch.zeros_like(points), torch.zeros(len(points)))
 
 
 def _each(present: Present, plans: Tensor) -> list[tuple[SavedState, list[int]]]:

@@ -51,8 +51,6 @@ class Prospects:
     """(N, S) probability that the step costs a life of a player who is still alive."""
     dies_soon: Tensor
     """(N,) probability that who is still alive when the plan ends has been caught, and is about to lose a life."""
-    to_come: Tensor
-    """(N,) points expected after the plan's end, of a player who is still alive then."""
 
 
 class Foresight(Protocol):
@@ -79,22 +77,21 @@ class Objective:
             raise ValueError(f"planner.death_cost={self.death_cost} must be at least 0")
 
     def __call__(self, prospects: Prospects) -> Tensor:
-        """Value (N,): the discounted points of who is still alive, now and later, less the cost of having died.
+        """Value (N,): the discounted points of who is still alive, less the cost of having died.
 
         A death is a probability that dims what comes after it, never a threshold: no plan is judged by whether a
         number lies just above or just below one half.
 
-        >>> calm = Prospects(torch.tensor([[10.0, 10.0]]), torch.zeros(1, 2), torch.zeros(1), torch.zeros(1))
+        >>> calm = Prospects(torch.tensor([[10.0, 10.0]]), torch.zeros(1, 2), torch.zeros(1))
         >>> Objective(discount=1.0, death_cost=100.0)(calm)
         tensor([20.])
-        >>> risky = Prospects(torch.tensor([[10.0, 10.0]]), torch.tensor([[0.5, 0.0]]), torch.zeros(1), torch.zeros(1))
+        >>> risky = Prospects(torch.tensor([[10.0, 10.0]]), torch.tensor([[0.5, 0.0]]), torch.zeros(1))
         >>> Objective(discount=1.0, death_cost=100.0)(risky)  # the second dot is eaten half the time
         tensor([-35.])
         """
         survives = alive_after(prospects)[:, -1] * (1 - prospects.dies_soon)
         discounts = self.discount ** torch.arange(prospects.points.shape[1], device=prospects.points.device)
-        earned, later = returns(prospects, discounts)[:, -1], discounts[-1] * survives * prospects.to_come
-        return earned + later - self.death_cost * (1 - survives)
+        return (returns(prospects, discounts))[:, -1] - self.death_cost * (1 - survives)
 
 
 def alive_after(prospects: Prospects) -> Tensor:
