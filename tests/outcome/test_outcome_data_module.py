@@ -160,7 +160,15 @@ def test_what_is_learnt_of_points_drawn_too_often_is_how_often_they_really_occur
 
 
 def test_rare_numbers_of_points_count_as_the_nearest(make_data):
-    facts = make_data(min_count=10**6).facts()
+    told_apart = make_data().facts()["points"]
+    data = ready(make_data(min_count=10**6))
+    facts = data.facts()
+    assert len(told_apart) > 1
     assert facts["points"] == [0.0]  # the most frequent one is always there
     assert facts["base_rates"] == [1.0]
-    ready(make_data(min_count=10**6))
+    assert data.drawn.points_shift.shape == (1,)
+
+
+def test_a_precision_that_dreams_do_not_know_is_refused():
+    with pytest.raises(ValueError, match="precision=16 is unknown here"):
+        dreams_of(ScriptedWorldModel(stand_still), precision="16")
