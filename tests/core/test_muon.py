@@ -24,6 +24,13 @@ def test_all_directions_of_an_update_are_about_as_large(shape):
     assert values.min() > 0.5
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_half_precision_is_used_where_it_is_native_only(native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native}, raising=False)
+    update = orthogonalized(torch.randn(8, 8, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(update.bfloat16().float(), update) == native
+
+
 @pytest.mark.parametrize(
     ("model", "hidden"),
     [

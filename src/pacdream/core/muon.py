@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import AdamW
 
+from pacdream.core.bfloat16 import is_native
+
 
 class Muon(AdamW):
     """Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
@@ -78,14 +80,14 @@ class Muon(AdamW):
 def orthogonalized(matrix: Tensor) -> Tensor:
     """The matrix (R, C) with all singular values between about 0.7 and 1.2.
 
-    Five Newton-Schulz iterations with the coefficients of Jordan et al., in bfloat16, which is enough.
+    Five Newton-Schulz iterations with the coefficients of Jordan et al., in bfloat16 where that is fast: it is enough.
 
     >>> matrix = torch.diag(torch.tensor([1.0, 0.5, 0.1]))
     >>> values = torch.linalg.svdvals(orthogonalized(matrix))
     >>> bool((values > 0.6).all() and (values < 1.3).all())
     True
     """
-    x = matrix.bfloat16()
+    x = matrix.bfloat16() if is_native(matrix.device.type) else matrix
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else x.T
     x = x / (x.norm() + 1e-7)

@@ -20,18 +20,15 @@ def cpu_count() -> int:
 
 
 def precision(accelerator: str) -> str:
-    """``bf16-mixed`` if training will run where bfloat16 is native, else ``32-true``.
-
-    That is a CUDA device that says so, or a CPU with AMX tiles or AVX512-BF16; others only imitate it, slowly.
-    """
+    """``bf16-mixed`` if training will run where bfloat16 is native, else ``32-true``."""
     import torch  # recording must not wait for it
 
+    from pacdream.core.bfloat16 import is_native
+
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+        return "bf16-mixed" if is_native("cuda") else "32-true"
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
-    # Older versions of torch do not tell.
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)() if on_cpu else {}
-    return "bf16-mixed" if known.get("amx_bf16") or known.get("avx512_bf16") else "32-true"
+    return "bf16-mixed" if on_cpu and is_native("cpu") else "32-true"
 
 
 def writable(folder: str) -> str:
