@@ -34,6 +34,25 @@ def test_a_setting_that_makes_no_network_is_refused(setting: str, said: str) -> 
         build_model(config.world_model, FACTS)
 
 
+def test_a_deeper_network_begins_as_the_one_whose_weights_it_gets(
+    model: WorldModel, window: tuple[Tensor, Tensor]
+) -> None:
+    deeper = build_model(OmegaConf.create({**TINY_ATTENTION, "num_blocks": 4}), FACTS).eval()
+    assert not torch.allclose(deeper(*window).logits, model(*window).logits)
+    deeper.begin_with_weights(model.state_dict())
+    torch.testing.assert_close(deeper(*window).logits, model(*window).logits)
+    deeper(*window).logits.square().mean().backward()
+    for block in deeper.blocks[2:]:  # it can leave that beginning
+        assert all(last.weight.grad.abs().sum() > 0 for last in (block.conv, block.attended, block.mlp[-1]))
+
+
+def test_a_network_of_fewer_blocks_or_another_width_cannot_begin_with_these_weights(model: WorldModel) -> None:
+    for change in ({"num_blocks": 1}, {"width": 32}):
+        other = build_model(OmegaConf.create({**TINY_ATTENTION, **change}), FACTS)
+        with pytest.raises(RuntimeError, match="Error"):
+            other.begin_with_weights(model.state_dict())
+
+
 def test_step_by_step_equals_all_at_once(model: WorldModel, window: tuple[Tensor, Tensor]) -> None:
     torch.testing.assert_close(model(*window).logits, WorldModel.forward(model, *window).logits)
 

@@ -12,6 +12,7 @@ from pacdream.core.checkpoints import load_model, read_about, recipe_of, weights
 from pacdream.core.files import one_line
 from pacdream.core.settings import differences
 from pacdream.data.origin import Origin, check_fresh
+from pacdream.world_model.base import WorldModel
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
     except ValueError as error:
         raise ValueError(f"weights={weights}: {error}") from error
     try:
-        model.load_state_dict(found.state_dict())
+        begin = model.begin_with_weights if isinstance(model, WorldModel) else model.load_state_dict
+        begin(found.state_dict())
     except RuntimeError as error:
         raise ValueError(
             f"weights={weights} holds another network than the configured one: {one_line(error)}"

@@ -1,5 +1,7 @@
 """A world model with memory: the last grids, convolved and attended over, say what changes next."""
 
+from collections.abc import Mapping
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -83,6 +85,16 @@ class AttentionWorldModel(WorldModel):
             seen = features @ axis.T
             weight[: self.codebook_size].zero_()[:, : len(axis)] = scale * seen / seen.std()
 
+    def begin_with_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """See ``WorldModel.begin_with_weights``: blocks after those of a shallower network change nothing at first."""
+        weights = dict(weights)
+        for name, block in self.blocks.named_children():
+            if f"blocks.{name}.conv.weight" not in weights:
+                assert isinstance(block, Block)
+                block.change_nothing()
+                weights |= {f"blocks.{name}.{key}": value for key, value in block.state_dict().items()}
+        self.load_state_dict(weights)
+
     def initial_state(self, batch_size: int, device: torch.device) -> State:
         """No grid and no action has been seen."""
         assert self.memory is not None
@@ -156,6 +168,13 @@ class Block(nn.Module):
         self.attend = nn.Linear(width, 3 * width)
         self.attended = nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+
+    @torch.no_grad()
+    def change_nothing(self) -> None:
+        """Zero what each of the three parts adds."""
+        for last in (self.conv, self.attended, self.mlp[-1]):
+            for p in last.parameters():
+                p.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """Let cells see their neighbours, then all others, then think."""

@@ -1,7 +1,7 @@
 """What the rest of the project asks of a world model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -49,6 +49,14 @@ class WorldModel(nn.Module, ABC):
 
     def begin_with_codes(self, features: Tensor) -> None:
         """Before training: be told what the codes stand for, (K, D) vectors that are alike where codes look alike."""
+
+    def begin_with_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Before training: take the weights of another such network; one that can grow takes those of a smaller one.
+
+        Raises:
+            RuntimeError: they do not fit.
+        """
+        self.load_state_dict(weights)
 
     def remember(self, codes: Tensor, actions: Tensor, state: State) -> State:
         """The state after ``step``, where nobody asks what that predicts; a model that can do it for less overrides."""
