@@ -169,6 +169,22 @@ def test_rare_numbers_of_points_count_as_the_nearest(make_data):
     assert data.drawn.points_shift.shape == (1,)
 
 
+def test_numbers_of_points_can_be_those_of_other_weights(make_data):
+    data = ready(make_data(points=[0, 10, 400], min_count=10**6))
+    facts = data.facts()
+    assert facts["points"] == [0.0, 10.0, 400.0]
+    assert facts["base_rates"][2] == 0 < facts["base_rates"][1] < 0.5
+    assert sum(facts["base_rates"]) == pytest.approx(1)
+    assert data.drawn.points_shift.shape == (3,)
+    assert data.drawn.points_shift.isfinite().all()
+
+
+@pytest.mark.parametrize("points", [[], [0], [10, 0], [0, 10, 10]])
+def test_numbers_of_points_that_do_not_ascend_are_refused(make_data, points):
+    with pytest.raises(ValueError, match=r"data\.points=.* must ascend"):
+        make_data(points=points)
+
+
 def test_a_precision_that_dreams_do_not_know_is_refused():
     with pytest.raises(ValueError, match="precision=16 is unknown here"):
         dreams_of(ScriptedWorldModel(stand_still), precision="16")

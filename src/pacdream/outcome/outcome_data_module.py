@@ -47,6 +47,7 @@ class OutcomeDataModule(LatentDataModule):
         dreams: Dreams | None = None,
         lost_within: Sequence[int] = (1, 2, 3, 4),
         min_count: Positive = 1,
+        points: Sequence[float] | None = None,
         **latents: Any,
     ) -> None:
         """Configure; nothing is read yet.
@@ -61,11 +62,13 @@ class OutcomeDataModule(LatentDataModule):
             lost_within: numbers of steps within each of which the loss of a life is told, ascending; older runs have
                 those four.
             min_count: numbers of points that occur less often in training count as the nearest that does not.
+            points: numbers of points that are told apart, ascending, such as those of the weights that training begins
+                with; none for those that occur often enough.
             latents: see ``LatentDataModule``.
 
         Raises:
-            ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, or rare
-                windows are wanted as well.
+            ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, those of
+                points do not ascend, or rare windows are wanted as well.
         """
         super().__init__(**latents)
         if not 0 <= oversampling <= 1:
@@ -76,7 +79,10 @@ class OutcomeDataModule(LatentDataModule):
             raise ValueError("data.rare is for world models: data.oversampling shows an outcome network the rare steps")
         self.before, self.after, self.dreams = before, after, dreams
         self.oversampling, self.max_val_steps = oversampling, max_val_steps
+        if points is not None and (len(points) < 2 or list(points) != sorted(set(points))):
+            raise ValueError(f"data.points={list(points)} must ascend, and be two at least")
         self.lost_within, self.min_count = list(lost_within), min_count
+        self.points = None if points is None else [float(value) for value in points]
 
     def facts(self) -> dict[str, Any]:
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
@@ -100,6 +106,8 @@ class OutcomeDataModule(LatentDataModule):
 
     def _values(self, points: Tensor) -> Tensor:
         """Numbers of points (V,) that are told apart, among those (M,) that steps earned."""
+        if self.points is not None:
+            return torch.tensor(self.points)
         values, counts = points.unique(return_counts=True)
         return values[counts >= min(self.min_count, int(counts.max()))]
 
