@@ -11,7 +11,7 @@ from pacdream.command.export import FRESH, export, export_run, main
 from pacdream.command.run import BUNDLED, open_run
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about, weights_sha256
-from pacdream.outcome.frozen import bundled_outcomes, load_outcome
+from pacdream.outcome.frozen import bundled, load_outcome
 from pacdream.world_model.base import WorldModel
 from tests.runs import tiny_run
 
@@ -110,7 +110,7 @@ def test_the_run_that_comes_with_the_package_opens_without_a_path() -> None:
 def test_the_outcome_network_that_comes_with_the_package_judges_the_bundled_world_models_codes() -> None:
     run = pacdream.load_run()
     tokenizer = weights_sha256(run.tokenizer())
-    assert bundled_outcomes() == ["ms_pacman_outcome"]
+    assert bundled("outcome") == ["ms_pacman_outcome"]
     assert load_outcome("ms_pacman_outcome", tokenizer).grid_shape == run.model().grid_shape
     with pytest.raises(ValueError, match="judges the codes of another tokenizer"):
         load_outcome("ms_pacman_outcome", "f" * 64)

@@ -5,7 +5,7 @@ import torch
 from pacdream.command.run import Run, open_run
 from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.limits import Positive
-from pacdream.outcome.frozen import load_outcome
+from pacdream.outcome.frozen import find_spans, load_outcome
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.planner.base import Planner
 from pacdream.planner.imagination import Imagination
@@ -16,6 +16,7 @@ from pacdream.planner.prospects import Objective
 def planner_policy(
     run: str | None,
     outcome: str,
+    spans: str | None,
     discount: float,
     death_cost: float,
     replan_every: Positive,
@@ -28,6 +29,7 @@ def planner_policy(
     Args:
         run: whose world model dreams; none for the one that comes with the package.
         outcome: network that judges the dreams.
+        spans: network that tells their points instead; none to leave that to the outcome network.
         discount: of points, per step.
         death_cost: points that a lost life costs.
         replan_every: steps of a plan that are taken before another one is looked for.
@@ -36,13 +38,19 @@ def planner_policy(
         search: finds the best plan.
 
     Raises:
-        ValueError: not a run of a world model, or an outcome network of another tokenizer.
+        ValueError: not a run of a world model, a network of another tokenizer, or one that has not seen spans as long.
     """
     opened = open_run(run)
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     tokenizer, network = opened.tokenizer().to(device), outcome_of(opened, outcome).to(device)
     model, objective = opened.model(device), Objective(discount, death_cost)
-    imagination = Imagination(model, network, batch_size, precision)
+    of_spans = find_spans(spans, _tokenizer_of(opened)) if spans else None
+    if of_spans is not None and (most := of_spans.max_span + of_spans.after) < search.horizon:
+        raise ValueError(
+            f"planner.search.horizon={search.horizon} is more than the {most} steps that spans={spans} can judge: "
+            "choose fewer, or planner.spans=null"
+        )
+    imagination = Imagination(model, network, batch_size, precision, of_spans and of_spans.to(device))
     return PlannerPolicy(tokenizer, model, imagination, network, objective, search, replan_every)
 
 
@@ -52,4 +60,8 @@ def outcome_of(run: Run, outcome: str) -> OutcomeNetwork:
     Raises:
         ValueError: there is none of this name, or it is of another tokenizer.
     """
-    return load_outcome(outcome, run.origin.identities.get("tokenizer") or weights_sha256(run.tokenizer()))
+    return load_outcome(outcome, _tokenizer_of(run))
+
+
+def _tokenizer_of(run: Run) -> str:
+    return run.origin.identities.get("tokenizer") or weights_sha256(run.tokenizer())

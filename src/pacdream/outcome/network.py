@@ -117,7 +117,7 @@ class OutcomeNetwork(nn.Module):
         self.action_embedding = nn.Embedding(num_actions, width)
         self.join = nn.Linear(self.grids * embedding_dim, width)
         self.position = nn.Parameter(0.02 * torch.randn(*self.grid_shape, width))
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(ConvolutionBlock(width) for _ in range(num_blocks))
         self.hidden = nn.Linear(2 * width, 2 * width)
         self.head = nn.Linear(2 * width, len(points) + len(self.lost_within) + 1)
         nn.init.zeros_(self.head.weight)
@@ -181,7 +181,7 @@ class OutcomeNetwork(nn.Module):
             )
 
 
-class _Block(nn.Module):
+class ConvolutionBlock(nn.Module):
     """Two 3x3 convolutions around a skip connection: (B, D, h, w) to the same shape."""
 
     def __init__(self, width: int) -> None:

@@ -5,6 +5,7 @@ from einops import repeat
 from torch import Tensor
 
 from pacdream.outcome.network import OutcomeNetwork, Outcomes
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.planner.prospects import Present, Prospects
 from pacdream.rollout.precision import autocast
 from pacdream.rollout.step import RolloutState, fork, predict
@@ -12,23 +13,31 @@ from pacdream.world_model.base import WorldModel, likeliest
 
 
 class Imagination:
-    """A world model and an outcome network: many futures at once."""
+    """A world model and what judges its dreams: many futures at once."""
 
-    def __init__(self, model: WorldModel, outcome: OutcomeNetwork, batch_size: int, precision: str = "32-true") -> None:
-        """``batch_size`` futures are imagined at once; for ``precision`` see ``rollout.precision``.
+    def __init__(
+        self,
+        model: WorldModel,
+        outcome: OutcomeNetwork,
+        batch_size: int,
+        precision: str = "32-true",
+        spans: SpanNetwork | None = None,
+    ) -> None:
+        """``batch_size`` futures are imagined at once; for ``precision`` see ``rollout.precision``, else ``judged``.
 
         Raises:
             ValueError: they are not of the same tokenizer or game, or the precision is unknown.
         """
-        check_fit(model, outcome)
+        check_fit(model, outcome, spans)
         autocast(torch.device("cpu"), precision)
-        self.model, self.outcome, self.batch_size, self.precision = model, outcome, batch_size, precision
+        self.model, self.outcome, self.spans = model, outcome, spans
+        self.batch_size, self.precision = batch_size, precision
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
         grids = self.imagine(present, plans)
         with autocast(plans.device, self.precision):
-            return judged(self.outcome, present, grids, plans, self.batch_size)
+            return judged(self.outcome, present, grids, plans, self.batch_size, self.spans)
 
     def imagine(self, present: Present, plans: Tensor) -> Tensor:
         """Grids (B, P, T, h, w) that plans (B, P, T) lead to, the likeliest ones."""
@@ -47,21 +56,37 @@ class Imagination:
         return torch.stack(codes, 1)
 
 
-def judged(outcome: OutcomeNetwork, present: Present, grids: Tensor, plans: Tensor, batch_size: int) -> Prospects:
-    """What an outcome network makes of plans (B, P, T) that lead through grids (B, P, T, h, w)."""
+def judged(
+    outcome: OutcomeNetwork,
+    present: Present,
+    grids: Tensor,
+    plans: Tensor,
+    batch_size: int,
+    spans: SpanNetwork | None = None,
+) -> Prospects:
+    """What is made of plans (B, P, T) that lead through grids (B, P, T, h, w).
+
+    Lives are told by the outcome network, and so are points, unless there is a span network: it compares each grid with
+    the present one, and so forgives a dream that shows things a step early or late.
+    """
     count = plans.shape[1]
     seen = torch.cat([present.codes, present.state.codes[:, None]], 1)
     codes = torch.cat([repeat(seen, "B S h w -> (B P) S h w", P=count), grids.flatten(0, 1)], 1)
     done = torch.cat([repeat(present.actions, "B S -> (B P) S", P=count), plans.flatten(0, 1)], 1)
     parts = zip(codes.split(batch_size), done.split(batch_size), strict=True)
     found = Outcomes.joined(*(outcome.judge(some, actions) for some, actions in parts))
+    points = found.expected
+    if spans is not None:
+        late = codes[:, outcome.before - spans.before :].split(max(1, batch_size // points.shape[1]))
+        earned = torch.cat([spans.judge(some) for some in late])
+        points = earned.diff(prepend=torch.zeros_like(earned[:, :1]))
     # That she is caught is asked at all steps, not at the last one only: one grid of a dream may err, and whom a ghost
     # meets late can still turn.
-    return Prospects(found.expected, found.lost[..., 0], found.lost[..., -1].mean(1))
+    return Prospects(points, found.lost[..., 0], found.lost[..., -1].mean(1))
 
 
-def check_fit(model: WorldModel, outcome: OutcomeNetwork) -> None:
-    """Refuse an outcome network of other codes or another game.
+def check_fit(model: WorldModel, outcome: OutcomeNetwork, spans: SpanNetwork | None = None) -> None:
+    """Refuse networks of other codes or another game, or that look at other grids.
 
     Raises:
         ValueError: says what differs.
@@ -73,3 +98,16 @@ def check_fit(model: WorldModel, outcome: OutcomeNetwork) -> None:
                 f"the outcome network was made for a {what.replace('_', ' ')} of {of_outcome}, the world model has "
                 f"{of_model}: train one behind the same tokenizer with `python train.py experiment=outcome`"
             )
+    if spans is None:
+        return
+    if (spans.grid_shape, spans.codebook_size) != (tuple(model.grid_shape), model.codebook_size):
+        raise ValueError(
+            f"the span network was made for a grid of {spans.grid_shape} with {spans.codebook_size} codes, the world "
+            f"model has {tuple(model.grid_shape)} with {model.codebook_size}: train one behind the same tokenizer with "
+            "`python train.py experiment=spans`"
+        )
+    if spans.before > outcome.before or spans.after != outcome.after:
+        raise ValueError(
+            f"the span network looks at {spans.before} grids before and {spans.after} after, the outcome network at "
+            f"{outcome.before} and {outcome.after}: train them with the same data.before and data.after"
+        )

@@ -12,6 +12,7 @@ from pacdream.game.game import Game
 from pacdream.game.palette_frames import PaletteFrames, SavedState
 from pacdream.metric.dots import dot_sites, maze_colours, sites_in
 from pacdream.outcome.network import OutcomeNetwork
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.planner.imagination import Imagination, judged
 from pacdream.planner.prospects import Present, Prospects
 from pacdream.tokenizer.base import Tokenizer
@@ -73,11 +74,12 @@ class JudgedEmulator:
         tokenizer: Tokenizer,
         outcome: OutcomeNetwork,
         batch_size: int,
+        spans: SpanNetwork | None = None,
     ) -> None:
         """``seed`` decides the sticky frames; ``batch_size`` frames are read, and futures judged, at once."""
         self._env = make_env()
         self._env.reset(seed=seed)
-        self._tokenizer, self._outcome, self._batch_size = tokenizer, outcome, batch_size
+        self._tokenizer, self._outcome, self._spans, self._batch_size = tokenizer, outcome, spans, batch_size
 
     @torch.inference_mode()
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
@@ -90,7 +92,7 @@ class JudgedEmulator:
         parts = pairs.flatten(0, 1).to(plans.device).split(self._batch_size)
         codes = torch.cat([self._tokenizer.encode(part) for part in parts])
         grids = codes.view(*plans.shape, *codes.shape[1:])
-        return judged(self._outcome, present, grids, plans, self._batch_size)
+        return judged(self._outcome, present, grids, plans, self._batch_size, self._spans)
 
     def _frames(self, saved: SavedState, actions: list[int]) -> NDArray[np.uint8]:
         """Frames (T, H, W); the last one again after the end of the game."""

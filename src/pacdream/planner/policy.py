@@ -70,7 +70,9 @@ class PlannerPolicy:
     @property
     def identities(self) -> dict[str, str]:
         """Hashes of the networks that decide, for the manifest of what it records."""
-        return {"world_model": weights_sha256(self.model), "outcome": weights_sha256(self.outcome)}
+        spans = getattr(self.foresight, "spans", None)
+        networks = {"world_model": self.model, "outcome": self.outcome} | ({"spans": spans} if spans else {})
+        return {name: weights_sha256(network) for name, network in networks.items()}
 
     def begin(
         self,
