@@ -70,6 +70,7 @@ def test_the_same_seed_plays_the_same_games(run: Path, outcome: Path, tmp_path: 
         ("planner.search.horizon=1", "horizon"),
         ("planner.replan_every=9", "planner.replan_every=9 must lie between 1 and the horizon of a plan, 4"),
         ("planner.outcome=nobody", "outcome=nobody is neither a checkpoint nor the name"),
+        ("planner.spans=nobody", "spans=nobody is neither a checkpoint nor the name"),
         ("planner.discount=2.0", "planner.discount=2.0 must lie in"),
         ("run=nowhere", "run=nowhere is neither the folder of a finished run"),
     ],

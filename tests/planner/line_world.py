@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from pacdream.outcome.network import OutcomeLogits, OutcomeNetwork
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.planner.imagination import Imagination
 from pacdream.planner.prospects import Present
 from pacdream.rollout.step import condition
@@ -47,6 +48,16 @@ class LineOutcome(OutcomeNetwork):
         dies = (place == TRAP) & self.sees_death
         lost = torch.where(dies, CERTAIN, -CERTAIN)[:, None].expand(-1, 4)
         return OutcomeLogits(CERTAIN * torch.nn.functional.one_hot(earned, 3).float(), lost, lost[:, 0])
+
+
+class LineSpans(SpanNetwork):
+    """40 points for being at the right end, however long, and whatever happened before."""
+
+    def __init__(self, before: int = 0, after: int = 0) -> None:
+        super().__init__((1, LENGTH), 2, 10.0, 30, before, after, 1, 8, 1)
+
+    def forward(self, codes: Tensor, spans: Tensor) -> Tensor:
+        return 40.0 * (codes[:, self.before + 1, 0].argmax(-1) == LENGTH - 1)
 
 
 def grid(*places: int) -> Tensor:

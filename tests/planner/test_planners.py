@@ -3,10 +3,24 @@ import pytest
 import torch
 
 from pacdream.planner.cem import CrossEntropyMethod
+from pacdream.planner.imagination import Imagination
 from pacdream.planner.prospects import Objective
 from pacdream.planner.random_shooting import RandomShooting
 from pacdream.policy.base import generators
-from tests.planner.line_world import LEFT, LENGTH, RIGHT, START, STAY, TRAP, dream, present, walk
+from tests.planner.line_world import (
+    LEFT,
+    LENGTH,
+    RIGHT,
+    START,
+    STAY,
+    TRAP,
+    LineOutcome,
+    LineSpans,
+    LineWorld,
+    dream,
+    present,
+    walk,
+)  # fmt: skip
 
 HORIZON = 9
 SEARCHES = {
@@ -100,6 +114,22 @@ def test_whether_she_is_caught_is_asked_at_every_step_of_a_plan():
     """The trap is entered at the third of so many steps, and left again; the fourth sees nothing any more."""
     plan = torch.tensor([[[LEFT] * 3 + [RIGHT] * (HORIZON - 3)]])
     assert dream().foretell(present(START), plan).dies_soon.tolist() == pytest.approx([1 / HORIZON])
+
+
+def test_a_span_network_tells_what_has_been_earned_since_the_present_and_the_outcome_network_who_dies():
+    plan = torch.tensor([[[RIGHT] * 5 + [LEFT, RIGHT], [LEFT] * 3 + [STAY] * 4]])
+    by_steps = dream().foretell(present(START), plan)
+    by_spans = Imagination(LineWorld(), LineOutcome(), 3, spans=LineSpans()).foretell(present(START), plan)
+    assert by_spans.points.tolist() == [[0, 0, 0, 0, 40, -40, 40], [0] * 7]
+    assert by_steps.points[1, 2] == 100
+    assert torch.equal(by_spans.dies, by_steps.dies)
+    assert torch.equal(by_spans.dies_soon, by_steps.dies_soon)
+
+
+@pytest.mark.parametrize("spans", [LineSpans(before=1), LineSpans(after=1)])
+def test_a_span_network_that_looks_at_other_grids_is_refused(spans):
+    with pytest.raises(ValueError, match="train them with the same"):
+        Imagination(LineWorld(), LineOutcome(), 10, spans=spans)
 
 
 def test_what_is_left_of_the_last_plan_and_every_held_action_are_compared():
