@@ -27,6 +27,7 @@ from pacdream.evaluation import cost
 from pacdream.evaluation.measure import Measurement, measure
 from pacdream.evaluation.settings import Settings
 from pacdream.outcome.network import OutcomeNetwork
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.report import plots
 from pacdream.rollout.sampler import Categorical
 from pacdream.world_model.base import WorldModel
@@ -174,7 +175,19 @@ def tiny_measurement(latents: LatentDataModule) -> Measurement:
     """Of an untrained GRU on three episodes; made once for all tests. Do not change it."""
     data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
     with quick_cost():
-        return measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT, untrained_outcome(data))
+        return measure(
+            untrained_gru(data), data, SETTINGS, sampler, ABOUT, untrained_outcome(data), untrained_spans(data)
+        )
+
+
+def untrained_spans(data: LatentDataModule) -> SpanNetwork:
+    """Always the same tiny one, which does not say the same of all spans."""
+    torch.manual_seed(0)
+    facts = {"grid_shape": data.tokenizer.grid_shape, "codebook_size": data.tokenizer.codebook_size, "unit": 10.0}
+    sizes = {"max_span": 3, "before": 1, "after": 1, "embedding_dim": 4, "width": 8, "num_blocks": 1}
+    network = build_model(OmegaConf.create({"_target_": "pacdream.outcome.span_network.SpanNetwork", **sizes}), facts)
+    torch.nn.init.normal_(network.cell_head.weight)
+    return network.eval()  # type: ignore[no-any-return]
 
 
 def untrained_outcome(data: LatentDataModule) -> OutcomeNetwork:

@@ -1,3 +1,4 @@
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.branches import HeldDirections
 from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.measure import Measurement, check_model, measure
+from pacdream.evaluation.outcomes import measure_spans
 from pacdream.evaluation.real_futures import RecordedFrames, observe_real_futures
 from pacdream.evaluation.settings import Settings
 from pacdream.evaluation.windows import Windows, held_out_windows
@@ -20,6 +22,7 @@ from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.metric.control import NOWHERE
 from pacdream.metric.episode_metric import draw_episodes
 from pacdream.metric.sprites import locate
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.rollout.imagine import imagine
 from pacdream.rollout.sampler import Categorical
 from pacdream.tokenizer.base import Tokenizer
@@ -34,6 +37,7 @@ from tests.runs import (
     tiny_measurement,
     untrained_gru,
     untrained_outcome,
+    untrained_spans,
 )
 
 CONTEXT, HORIZON, HELD = 4, 5, 4
@@ -275,7 +279,9 @@ def test_another_game_has_no_moves(tokenizer: Tokenizer, obedient: HeldDirection
 def test_the_same_seed_measures_the_same_numbers(latents: LatentDataModule, done: Measurement) -> None:
     data, sampler = several_held_out(latents), Categorical(temperature=1.0, top_k=None, seed=0)
     with quick_cost():
-        again = measure(untrained_gru(data), data, SETTINGS, sampler, ABOUT, untrained_outcome(data))
+        again = measure(
+            untrained_gru(data), data, SETTINGS, sampler, ABOUT, untrained_outcome(data), untrained_spans(data)
+        )
     assert again.card.figures.keys() == done.card.figures.keys()
     for name, reading in done.card.figures.items():
         for field in fields(reading):
@@ -284,6 +290,37 @@ def test_the_same_seed_measures_the_same_numbers(latents: LatentDataModule, done
             )
     assert all(same(again.samples[name], samples) for name, samples in done.samples.items())
     assert again.card.about == done.card.about
+
+
+class _KnowsTheGame(SpanNetwork):
+    """Says what has really been earned since the present; its grids tell the number of their frame, or nothing."""
+
+    def __init__(self, data: LatentDataModule) -> None:
+        super().__init__(data.tokenizer.grid_shape, data.tokenizer.codebook_size, 10.0, 3, 1, 1, 4, 8, 1)
+        self.rewards = data.cache.rewards.float()
+
+    def forward(self, codes: Tensor, spans: Tensor) -> Tensor:
+        before, first, happened, after = (codes[:, i, 0, 0] for i in range(4))
+        assert torch.equal(before, first - 1)
+        earned = [self.rewards[a : a + n].sum() for a, n in zip(first.tolist(), spans.tolist(), strict=True)]
+        really = (happened == first + spans) & (after == happened + 1)
+        return torch.where(really, torch.stack(earned), 0.0)
+
+
+def test_what_spans_earn_is_compared_with_what_happened_as_far_as_they_reach(
+    data: LatentDataModule, windows: Windows
+) -> None:
+    present = data.cache.starts[list(data.split.val)][windows.episode] + windows.step
+    frames = present[:, None] + torch.arange(1 - CONTEXT, HORIZON + 1)
+    numbered = replace(windows, codes=frames[..., None, None].expand(windows.codes.shape))
+    nothing = torch.zeros_like(windows.target)
+    data = copy(data)
+    data.cache = replace(data.cache, rewards=10.0 * (torch.arange(len(data.codes)) % 7))
+    found = measure_spans(_KnowsTheGame(data), data, numbered, nothing, DRAWS, batch_size=4)
+    earned = data.cache.rewards[present[:, None] + torch.arange(3)].double().cumsum(1)
+    assert found["spans/dream/return_real"].value.tolist() == pytest.approx(earned.mean(0).tolist())
+    assert found["spans/real/return_expected"].value.tolist() == pytest.approx(earned.mean(0).tolist())
+    assert not found["spans/dream/return_expected"].value.any()
 
 
 def test_intervals_are_intervals_and_shares_are_shares(done: Measurement) -> None:

@@ -16,7 +16,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.cost import measure_cost
 from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.one_step import Surprise, measure_one_step
-from pacdream.evaluation.outcomes import events_of, measure_outcomes
+from pacdream.evaluation.outcomes import events_of, measure_outcomes, measure_spans
 from pacdream.evaluation.real_futures import RealFutures, observe_real_futures
 from pacdream.evaluation.rollouts import measure_baselines, measure_divergence, measure_rollouts
 from pacdream.evaluation.scorecard import Reading, Scorecard
@@ -26,6 +26,7 @@ from pacdream.evaluation.turns import measure_turns
 from pacdream.evaluation.windows import Windows, evenly, held_out_windows
 from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.outcome.network import OutcomeNetwork
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.rollout.sampler import Sampler
 from pacdream.world_model.base import WorldModel
 
@@ -55,10 +56,11 @@ def measure(
     sampler: Sampler,
     about: Mapping[str, Any],
     outcome: OutcomeNetwork | None = None,
+    spans: SpanNetwork | None = None,
 ) -> Measurement:
     """Measure a world model on the held-out episodes of ``data``, which is set up and on the model's device.
 
-    ``outcome`` says what its dreams earn; without it that is left out.
+    ``outcome`` and ``spans`` say what its dreams earn; without them that is left out.
 
     Raises:
         ValueError: the model does not fit the data, or the episodes are too short for the horizon.
@@ -85,6 +87,8 @@ def measure(
     figures |= measure_turns(model, data, manifest, decoded, real.recorded.frames[:, 0], shown.episode, context, draws)
     if outcome is not None:
         figures |= measure_outcomes(outcome, data, windows, rollouts.imagined, draws, batch)
+    if spans is not None:
+        figures |= measure_spans(spans, data, windows, rollouts.imagined, draws, batch)
     card = Scorecard(
         {name: Reading.of(figure) for name, figure in figures.items()},
         one.state_names,
@@ -92,6 +96,7 @@ def measure(
         _conditions(data, manifest, settings, real)
         | {"best_temperature": fit_temperature(model, windows, batch)}
         | ({} if outcome is None else {"outcome": weights_sha256(outcome), **events_of(outcome)})
+        | ({} if spans is None else {"spans": weights_sha256(spans)})
         | dict(about),
     )
     samples = {name: figure.samples for name, figure in figures.items()}

@@ -10,6 +10,7 @@ from pacdream.evaluation.windows import Windows
 from pacdream.metric.episode_metric import Figure, prefixed
 from pacdream.metric.outcome import EventScore, ReturnScore
 from pacdream.outcome.network import OutcomeNetwork, Outcomes
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.outcome.targets import Targets, class_of_points, targets_of
 
 
@@ -43,6 +44,34 @@ def measure_outcomes(
     return figures
 
 
+def measure_spans(
+    network: SpanNetwork,
+    data: LatentDataModule,
+    windows: Windows,
+    imagined: Tensor,
+    draws: Tensor,
+    batch_size: int,
+) -> dict[str, Figure]:
+    """Score it by horizon, as far as it has seen spans, on the real and on the imagined grids of the same windows.
+
+    See ``measure_outcomes``.
+    """
+    network = network.to(data.codes.device)
+    first_frames = data.cache.starts[list(data.split.val)]
+    present = first_frames[windows.episode] + windows.step
+    seen = windows.codes[:, _first_seen(windows, network.before) : windows.context]
+    figures: dict[str, Figure] = {}
+    for name, grids in {"real": windows.target, "dream": imagined}.items():
+        codes = torch.cat([seen, grids[:, : network.max_span + network.after]], 1)
+        # Each window is as many spans as there are steps.
+        earned = torch.cat([network.judge(some) for some in codes.split(max(1, batch_size // network.max_span))])
+        score = ReturnScore(len(draws[0]), earned.shape[1])
+        happened = data.cache.rewards[present[:, None] + torch.arange(earned.shape[1])]
+        score.update(earned.diff(prepend=torch.zeros_like(earned[:, :1])), happened, windows.episode)
+        figures |= prefixed(f"spans/{name}", score.with_intervals(draws))
+    return figures
+
+
 def _single_steps(
     network: OutcomeNetwork, data: LatentDataModule, targets: Targets, draws: Tensor, batch_size: int
 ) -> dict[str, Figure]:
@@ -71,14 +100,17 @@ def _single_steps(
 
 def _judge(network: OutcomeNetwork, windows: Windows, grids: Tensor, batch_size: int) -> Outcomes:
     """The steps from the present on that lead through grids (B, T, h, w)."""
-    first = windows.context - 1 - network.before
-    if first < 0:
-        raise ValueError(
-            f"outcome: it looks {network.before} grids back, and report.context={windows.context} shows fewer"
-        )
+    first = _first_seen(windows, network.before)
     codes = torch.cat([windows.codes[:, first : windows.context], grids], 1)
     parts = zip(codes.split(batch_size), windows.actions[:, first:].split(batch_size), strict=True)
     return Outcomes.joined(*(network.judge(some, actions) for some, actions in parts))
+
+
+def _first_seen(windows: Windows, before: int) -> int:
+    """Number of the first grid that a network looks at, which sees so many before the present one."""
+    if before >= windows.context:
+        raise ValueError(f"outcome: it looks {before} grids back, and report.context={windows.context} shows fewer")
+    return windows.context - 1 - before
 
 
 def _score(judged: Outcomes, happened: Targets, episode: Tensor, draws: Tensor) -> dict[str, Figure]:

@@ -103,13 +103,13 @@ FIGURES = {
     ),
     "base_rate": Definition("share of the steps in which it happens", "base rate"),
     "return_correlation": Definition(
-        "Pearson's correlation, over the windows, of the points that the outcome network expects up to this step with "
-        "those that the same actions really earned",
+        "Pearson's correlation, over the windows, of the points that the outcome or span network expects up to this "
+        "step with those that the same actions really earned",
         "return, correlation",
         "",
     ),
     "return_expected": Definition(
-        "points that the outcome network expects up to this step", "points expected", "points"
+        "points that the outcome or span network expects up to this step", "points expected", "points"
     ),
     "return_real": Definition("points that were really earned up to this step", "points earned", "points"),
     "position_skill": Definition(
@@ -222,11 +222,12 @@ HEADLINES = (
     Headline("outcome/step/lost_within/ap", "outcome/step/lost_within/ap", -1),
     *(
         Headline(
-            f"outcome/{grids}/return_correlation@{h}",
-            f"outcome/{grids}/return_correlation",
+            f"{judge}/{grids}/return_correlation@{h}",
+            f"{judge}/{grids}/return_correlation",
             h,
-            "return, r@12" if (grids, h) == ("dream", 12) else None,
+            "return, r@12" if (judge, grids, h) == ("outcome", "dream", 12) else None,
         )
+        for judge in ("outcome", "spans")
         for grids in ("real", "dream")
         for h in (5, 12)
     ),

@@ -108,9 +108,11 @@ def all_tables(card: Scorecard) -> dict[str, Table]:
 def returns(card: Scorecard) -> Table:
     """Whether it is known what actions earn, on real grids and in the dream."""
     names = [
-        (f"{FIGURES[kind].label}: {who}", f"outcome/{who}/{kind}")
+        (f"{FIGURES[kind].label}: {who}{how}", f"{judge}/{who}/{kind}")
         for kind in ("return_correlation", "return_expected", "return_real")
+        for judge, how in (("outcome", ""), ("spans", ", since the present"))
         for who in ("real", "dream")
+        if (judge, kind) != ("spans", "return_real")
     ]
     names += [
         (f"{event}, {FIGURES[kind].label}: {who}", f"outcome/{who}/{event}/{kind}")

@@ -18,7 +18,7 @@ from pacdream.evaluation.measure import Measurement, measure
 from pacdream.evaluation.scorecard import Scorecard, write_scorecard
 from pacdream.evaluation.settings import Settings
 from pacdream.metric.figures import COMPARED, FIGURES
-from pacdream.outcome.frozen import find_outcome
+from pacdream.outcome.frozen import find_outcome, find_spans
 from pacdream.report import plots
 from pacdream.report.page import write_page
 from pacdream.report.tables import NO_SPRITES, all_tables
@@ -35,19 +35,27 @@ class WorldModelReport:
     """Measures a checkpoint on the held-out episodes and writes the scorecard, its pictures and its page."""
 
     def __init__(
-        self, sampler: Sampler, outcome: str | None, strip_steps: int, num_videos: int, fps: int, **settings: int
+        self,
+        sampler: Sampler,
+        outcome: str | None,
+        spans: str | None,
+        strip_steps: int,
+        num_videos: int,
+        fps: int,
+        **settings: int,
     ) -> None:
         """Configure.
 
         Args:
             sampler: draws the codes of the sampled dreams.
             outcome: network that says what dreams earn, a name or the folder of a run; none to leave that out.
+            spans: network that says what was earned between two moments; the same.
             strip_steps: steps shown in the picture strip.
             num_videos: dreams shown as videos, evenly spread.
             fps: frames per second of the videos.
             settings: how much is measured, see ``Settings``.
         """
-        self.outcome = outcome
+        self.outcome, self.spans = outcome, spans
         self.sampler, self.strip_steps, self.num_videos, self.fps = sampler, strip_steps, num_videos, fps
         self.settings = Settings(**settings)
         for name, value in {"strip_steps": strip_steps, "num_videos": num_videos, "fps": fps}.items():
@@ -60,8 +68,10 @@ class WorldModelReport:
         """Write everything into ``<folder>/report``, log it, and return the headline figures."""
         model = load_model(checkpoint, WorldModel, data.codes.device)  # type: ignore[type-abstract]
         about = {"checkpoint": str(checkpoint), "weights": weights_sha256(model), **data.identities()}
-        outcome = self.outcome and find_outcome(self.outcome, data.identities()["tokenizer"])
-        done = measure(model, data, self.settings, self.sampler, about, outcome or None)
+        tokenizer = data.identities()["tokenizer"]
+        outcome = find_outcome(self.outcome, tokenizer) if self.outcome else None
+        spans = find_spans(self.spans, tokenizer) if self.spans else None
+        done = measure(model, data, self.settings, self.sampler, about, outcome, spans)
         print_tables(done.card)
         metrics, folder = folder / "csv" / "metrics.csv", folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
