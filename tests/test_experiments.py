@@ -21,7 +21,9 @@ from tests.runs import hydra_run, quick_cost, small_overrides
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 WORLD_MODEL = {"metrics.json", "report.html", "bootstrap.safetensors"}
 MEASURED = {
-    name: {"vqvae": {"tokenizer.json"}, "outcome": {"metrics.json"}}.get(name.partition("_")[0], WORLD_MODEL)
+    name: {"vqvae": {"tokenizer.json"}, "outcome": {"metrics.json"}, "spans": set()}.get(
+        name.partition("_")[0], WORLD_MODEL
+    )
     for name in EXPERIMENTS
 }
 DEBUGGED = ["gru_baseline", "vqvae"]  # one of each kind: debug options do not depend on the network

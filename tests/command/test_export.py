@@ -11,7 +11,7 @@ from pacdream.command.export import FRESH, export, export_run, main
 from pacdream.command.run import BUNDLED, open_run
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about, weights_sha256
-from pacdream.outcome.frozen import bundled, load_outcome
+from pacdream.outcome.frozen import bundled, find_spans, load_outcome
 from pacdream.world_model.base import WorldModel
 from tests.runs import tiny_run
 
@@ -111,6 +111,11 @@ def test_the_outcome_network_that_comes_with_the_package_judges_the_bundled_worl
     run = pacdream.load_run()
     tokenizer = weights_sha256(run.tokenizer())
     assert bundled("outcome") == ["ms_pacman_outcome"]
+    assert bundled("spans") == ["ms_pacman_spans"]
+    spans = find_spans("ms_pacman_spans", tokenizer)
+    assert spans is not None
+    assert spans.grid_shape == run.model().grid_shape
+    assert find_spans("ms_pacman_spans", "f" * 64) is None
     assert load_outcome("ms_pacman_outcome", tokenizer).grid_shape == run.model().grid_shape
     with pytest.raises(ValueError, match="judges the codes of another tokenizer"):
         load_outcome("ms_pacman_outcome", "f" * 64)
@@ -118,5 +123,5 @@ def test_the_outcome_network_that_comes_with_the_package_judges_the_bundled_worl
 
 def test_what_comes_with_the_package_is_small() -> None:
     sizes = [path.stat().st_size for path in BUNDLED.parent.rglob("*.safetensors")]
-    assert len(sizes) == 4
+    assert len(sizes) == 5
     assert max(sizes) <= 16e6
