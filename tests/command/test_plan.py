@@ -62,6 +62,15 @@ def test_the_same_seed_plays_the_same_games(run: Path, outcome: Path, tmp_path: 
     assert len(other) == 2
 
 
+def test_plans_longer_than_the_spans_that_were_learnt_end_in_a_line() -> None:
+    message = r"search\.horizon=18 is more than the 17 steps that spans=ms_pacman_spans can judge"
+    with pytest.raises(ValueError, match=message):
+        build(compose_config("plan", ["planner.search.horizon=18"]).planner)
+    assert (
+        build(compose_config("plan", ["planner.search.horizon=18", "planner.spans=null"]).planner).search.horizon == 18
+    )
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -23,7 +23,7 @@ class Imagination:
         precision: str = "32-true",
         spans: SpanNetwork | None = None,
     ) -> None:
-        """``batch_size`` futures are imagined at once; for ``precision`` see ``rollout.precision``, else ``judged``.
+        """Futures are imagined ``batch_size`` at once, in a ``precision`` of ``rollout.precision``; see ``judged``.
 
         Raises:
             ValueError: they are not of the same tokenizer or game, or the precision is unknown.
