@@ -77,8 +77,8 @@ def judged(
     found = Outcomes.joined(*(outcome.judge(some, actions) for some, actions in parts))
     points = found.expected
     if spans is not None:
-        late = codes[:, outcome.before - spans.before :].split(max(1, batch_size // points.shape[1]))
-        earned = torch.cat([spans.judge(some) for some in late])
+        since = codes[:, outcome.before - spans.before :].split(max(1, batch_size // points.shape[1]))
+        earned = torch.cat([spans.judge(some) for some in since])
         points = earned.diff(prepend=torch.zeros_like(earned[:, :1]))
     # That she is caught is asked at all steps, not at the last one only: one grid of a dream may err, and whom a ghost
     # meets late can still turn.
