@@ -1,22 +1,21 @@
 """Training an outcome network."""
 
-from typing import Any
-
-import lightning
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAveragePrecision
 
-from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.core.network_module import NetworkModule
+from pacdream.core.optimizers import MakeOptimizer, MakeScheduler
 from pacdream.outcome.batch import OutcomeBatch
 from pacdream.outcome.network import OutcomeLogits, OutcomeNetwork
 from pacdream.outcome.targets import class_of_points
 
 
-class OutcomeModule(lightning.LightningModule):
+class OutcomeModule(NetworkModule):
     """Cross-entropy of points, lost lives and the end of the game."""
 
+    model: OutcomeNetwork
     monitors = (
         "val/loss", "val/points_ap", "val/lost_ap", "val/dream/points_ap", "val/dream/lost_ap", "train/loss",
     )  # fmt: skip
@@ -37,9 +36,8 @@ class OutcomeModule(lightning.LightningModule):
             scheduler: a factory; see ``conf/scheduler``.
             lives_weight: of lives and end in the loss; steps that lose one are few, and weigh little.
         """
-        super().__init__()
-        self.model, self.lives_weight = model, lives_weight
-        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        super().__init__(model, optimizer, scheduler)
+        self.lives_weight = lives_weight
         self.val_loss = MeanMetric()
         precision = MetricCollection({"points_ap": BinaryAveragePrecision(), "lost_ap": BinaryAveragePrecision()})
         self.val_real, self.val_dream = precision.clone("val/"), precision.clone("val/dream/")
@@ -67,16 +65,6 @@ class OutcomeModule(lightning.LightningModule):
             if metrics["points_ap"].update_called:
                 self.log_dict(metrics.compute(), prog_bar=True)
             metrics.reset()
-
-    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
-        """Build optimizer and schedule."""
-        return configure_optimizers(self.model, self._make_optimizer, self._make_scheduler)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint rebuild its network, and say what that was trained on."""
-        checkpoint["recipe"] = self.model.recipe
-        if (data := getattr(self.trainer, "datamodule", None)) is not None:
-            checkpoint |= data.origin.stored()
 
     def _loss(self, logits: OutcomeLogits, batch: OutcomeBatch) -> Tensor:
         """Loss (B,) of all three, corrected so that what is learnt speaks of the game as it is.

@@ -1,21 +1,20 @@
 """Training a span network."""
 
-from typing import Any
-
-import lightning
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torchmetrics import MeanAbsoluteError, PearsonCorrCoef
 
-from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.core.network_module import NetworkModule
+from pacdream.core.optimizers import MakeOptimizer, MakeScheduler
 from pacdream.outcome.span_data_module import SpanBatch
 from pacdream.outcome.span_network import SpanNetwork
 
 
-class SpanModule(lightning.LightningModule):
+class SpanModule(NetworkModule):
     """Huber loss of the points of a span, in units: a rare and large number, such as a ghost's, outweighs nothing."""
 
+    model: SpanNetwork
     monitors = ("val/error", "val/correlation", "train/loss")
     """What a callback can monitor."""
 
@@ -27,8 +26,7 @@ class SpanModule(lightning.LightningModule):
             optimizer: a factory; see ``conf/optimizer``.
             scheduler: a factory; see ``conf/scheduler``.
         """
-        super().__init__()
-        self.model, self._make_optimizer, self._make_scheduler = model, optimizer, scheduler
+        super().__init__(model, optimizer, scheduler)
         self.val_error, self.val_correlation = MeanAbsoluteError(), PearsonCorrCoef()
 
     def training_step(self, batch: SpanBatch, _: int) -> Tensor:
@@ -49,13 +47,3 @@ class SpanModule(lightning.LightningModule):
         self.log("val/correlation", torch.nan_to_num(self.val_correlation.compute()), prog_bar=True)
         for metric in (self.val_error, self.val_correlation):
             metric.reset()
-
-    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
-        """Build optimizer and schedule."""
-        return configure_optimizers(self.model, self._make_optimizer, self._make_scheduler)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint rebuild its network, and say what that was trained on."""
-        checkpoint["recipe"] = self.model.recipe
-        if (data := getattr(self.trainer, "datamodule", None)) is not None:
-            checkpoint |= data.origin.stored()

@@ -1,8 +1,5 @@
 """Training a tokenizer."""
 
-from typing import Any
-
-import lightning
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -10,7 +7,8 @@ from torch.nn import functional as F  # noqa: N812
 from torchmetrics import ConfusionMatrix, MeanMetric, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
-from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.core.network_module import NetworkModule
+from pacdream.core.optimizers import MakeOptimizer, MakeScheduler
 from pacdream.metric.codebook import CodebookUse, class_iou
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.tokenizer.crop import Crop
@@ -20,9 +18,10 @@ OUTSIDE = 255
 """Target of the pixels that only pad the frame."""
 
 
-class TokenizerModule(lightning.LightningModule):
+class TokenizerModule(NetworkModule):
     """Reconstructs the palette class of every pixel by weighted cross-entropy."""
 
+    model: Tokenizer
     monitors = (
         "val/loss", "val/pixel_accuracy", "tokenizer/perplexity", "tokenizer/usage", "tokenizer/psnr",
         "tokenizer/ssim", "train/loss",
@@ -45,8 +44,7 @@ class TokenizerModule(lightning.LightningModule):
         Raises:
             ValueError: the crop is no rectangle inside the grid.
         """
-        super().__init__()
-        self.model = model
+        super().__init__(model, optimizer, scheduler)
         if crop is not None and not (
             len(crop) == 2
             and all(
@@ -55,7 +53,6 @@ class TokenizerModule(lightning.LightningModule):
         ):
             raise ValueError(f"module.crop={crop} must be rows and columns of cells within the grid {model.grid_shape}")
         self.crop = None if crop is None else (crop[0], crop[1])
-        self._make_optimizer, self._make_scheduler = optimizer, scheduler
         num_classes = len(model.palette_indices)
         self.val_loss = MeanMetric()
         self.confusion = ConfusionMatrix("multiclass", num_classes=num_classes)
@@ -104,16 +101,6 @@ class TokenizerModule(lightning.LightningModule):
         self.log_dict({name: value.float() for name, value in logged.items()})
         for metric in (self.val_loss, self.confusion, self.codebook_use, self.image_metrics):
             metric.reset()
-
-    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
-        """Build optimizer and schedule."""
-        return configure_optimizers(self.model, self._make_optimizer, self._make_scheduler)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint rebuild its network, and say what that was trained on."""
-        checkpoint["recipe"] = self.model.recipe
-        if (data := getattr(self.trainer, "datamodule", None)) is not None:
-            checkpoint |= data.origin.stored()
 
     def _loss(self, output: TokenizerOutput, frames: Tensor, crop: Crop | None = None) -> tuple[Tensor, Tensor]:
         """Loss () and target classes (B, P, ...)."""

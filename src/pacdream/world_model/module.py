@@ -1,24 +1,23 @@
 """Training a world model, whichever it is."""
 
-from typing import Any
-
-import lightning
 import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from pacdream.core.limits import Positive
-from pacdream.core.optimizers import MakeOptimizer, MakeScheduler, configure_optimizers
+from pacdream.core.network_module import NetworkModule
+from pacdream.core.optimizers import MakeOptimizer, MakeScheduler
 from pacdream.metric.next_codes import NextCodesMetric
 from pacdream.types import HeldOutBatch, LatentBatch
 from pacdream.world_model.base import WorldModel, likeliest
 from pacdream.world_model.loss import next_codes_loss
 
 
-class WorldModelModule(lightning.LightningModule):
+class WorldModelModule(NetworkModule):
     """Training on windows of latent steps, teacher-forced or partly on the model's own predictions."""
 
+    model: WorldModel
     monitors = (
         "val/loss", "val/accuracy", "val/changed_accuracy", "val/copy_accuracy", "val/skill", "val/top5_accuracy",
         "val/perplexity", "train/loss_epoch", "train/accuracy",
@@ -41,9 +40,8 @@ class WorldModelModule(lightning.LightningModule):
             imagined_steps: the last steps of each window, in which the model goes on from codes that it has drawn
                 itself, the first of them from the real grids before; none to teach every step with real grids.
         """
-        super().__init__()
-        self.model, self.imagined_steps = model, imagined_steps
-        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        super().__init__(model, optimizer, scheduler)
+        self.imagined_steps = imagined_steps
         classes = model.codebook_size
         self.train_loss = MeanMetric()
         # Argmax integers while training: top-k sorts all logits and is dear.
@@ -112,16 +110,6 @@ class WorldModelModule(lightning.LightningModule):
             self.log(f"val/{name}", value, prog_bar=name in on_bar)
         for metric in (self.val_loss, self.val_next_codes, self.val_top5):
             metric.reset()
-
-    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
-        """Build optimizer and schedule."""
-        return configure_optimizers(self.model, self._make_optimizer, self._make_scheduler)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint rebuild its network, and say what that was trained on."""
-        checkpoint["recipe"] = self.model.recipe
-        if (data := getattr(self.trainer, "datamodule", None)) is not None:
-            checkpoint |= data.origin.stored()
 
 
 def _draw(logits: Tensor) -> Tensor:
