@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,19 @@ def test_a_game_that_is_over_waits_for_the_others():
     assert result.scores.tolist() == [6.0, 21.0]
     assert result.unfinished == 0
     assert play_games(make_counter_env, _Zero(), [(0, 0)], max_steps=5).unfinished == 1
+
+
+def test_a_log_says_how_long_games_stand(caplog, monkeypatch):
+    monkeypatch.setattr("pacdream.planner.games._TELL_EVERY", 2)
+    lengths = iter([3, 6])
+    with caplog.at_level(logging.INFO, "pacdream.planner.games"):
+        play_games(lambda: make_counter_env(next(lengths)), _Zero(), [(0, 0), (1, 1)], max_steps=100)
+    assert caplog.messages == [
+        "step 2: 3 points in the mean, games that go on: 2",
+        "game 0: 6 points in 3 steps",
+        "step 4: 8 points in the mean, games that go on: 1",
+        "game 1: 21 points in 6 steps",
+    ]
 
 
 class _Zero:

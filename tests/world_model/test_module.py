@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 from pacdream.core.checkpoints import build_model
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.types import LatentBatch
+from pacdream.world_model.attention import AttentionWorldModel
 from pacdream.world_model.base import WorldModel
-from pacdream.world_model.loss import next_codes_loss
+from pacdream.world_model.loss import action_influence, next_codes_loss
 from pacdream.world_model.module import WorldModelModule
 from tests.conftest import TINY_ATTENTION, TINY_GRU
 from tests.world_model.fitting import ADAM, fit, tiny_module
@@ -63,6 +64,54 @@ def test_loss_is_the_mean_negative_log_likelihood() -> None:
     torch.testing.assert_close(next_codes_loss(logits, target), torch.stack(naive).mean())
 
 
+def test_weighted_loss_is_the_weighted_mean() -> None:
+    logits, target, weights = torch.randn(2, 3, 7, 5, 16), torch.randint(16, (2, 3, 7, 5)), torch.rand(2, 3, 7, 5)
+    each = torch.stack([next_codes_loss(logits[place][None, None, None, None], target[place][None, None, None, None])
+                        for place in np.ndindex(target.shape)])  # fmt: skip
+    weighted = (each * weights.flatten()).sum() / weights.sum()
+    torch.testing.assert_close(next_codes_loss(logits, target, weights), weighted)
+    torch.testing.assert_close(next_codes_loss(logits, target, torch.full_like(weights, 3)), each.mean())
+
+
+def test_influence_is_the_chance_that_the_other_action_leads_elsewhere() -> None:
+    ours, theirs = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.5, 0.1, 0.4])
+    torch.testing.assert_close(action_influence(ours.log(), theirs.log()), torch.tensor(0.3))
+    assert action_influence(ours.log(), ours.log() + 5) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("imagined_steps", [None, 1, 2])
+def test_only_what_the_action_changes_counts_more(latents: LatentDataModule, imagined_steps: int | None) -> None:
+    """A model that reads corrupted codes, but not the actions: both predictions must have drawn the same."""
+    model = build_model(OmegaConf.create(TINY_ATTENTION), latents.facts())
+    assert isinstance(model, AttentionWorldModel)
+    assert model.max_corruption > 0
+    module = WorldModelModule(model, ADAM, None, imagined_steps, action_weight=9.0)
+    batch = latents.windows(latents.train_starts[:8], 3)
+    with torch.no_grad():
+        listening = module._predict_and_weigh(batch, 9.0)[1]
+        model.action_embedding.weight.zero_()
+        deaf = module._predict_and_weigh(batch, 9.0)[1]
+    assert listening.shape == deaf.shape == (8, imagined_steps or 3, *model.grid_shape)
+    assert (deaf == 1).all()
+    assert (listening > 1).any()
+    assert listening.max() <= 10
+
+
+def test_weighing_leaves_the_draws_of_the_next_steps_to_chance(latents: LatentDataModule) -> None:
+    model = build_model(OmegaConf.create(TINY_ATTENTION), latents.facts())
+    module = WorldModelModule(model, ADAM, None, action_weight=9.0)
+    batch = latents.windows(latents.train_starts[:4], 3)
+
+    def two_steps() -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        return [module._predict_and_weigh(batch, 9.0)[0].detach() for _ in range(2)]
+
+    (one, two), again = two_steps(), two_steps()
+    assert not torch.equal(one, two)
+    assert torch.equal(one, again[0])
+    assert torch.equal(two, again[1])
+
+
 def synthetic_batch(generator: torch.Generator) -> LatentBatch:
     """Codes that mostly stay and else are moved on by the action: integers that no machine rounds differently."""
     codes = torch.randint(16, (8, 1, 7, 5), generator=generator)
@@ -101,7 +150,7 @@ def test_imagined_steps_go_on_from_what_was_drawn(latents: LatentDataModule) -> 
         model.head.weight.mul_(1e4)
     module = WorldModelModule(model, ADAM, None, imagined_steps=3)
     batch = latents.windows(latents.train_starts[:4], 5)
-    logits = module._imagine(batch)
+    logits = module._predict(batch)
     codes = batch.codes[:, 2]
     for t in range(3):
         expected = model.step(codes, batch.actions[:, 2 + t], ())[0].logits
@@ -112,7 +161,7 @@ def test_imagined_steps_go_on_from_what_was_drawn(latents: LatentDataModule) -> 
 def test_one_imagined_step_is_the_teacher_forced_one(latents: LatentDataModule) -> None:
     model = build_model(OmegaConf.create(TINY_ATTENTION), latents.facts()).eval()
     batch = latents.windows(latents.train_starts[:4], 3)
-    imagined = WorldModelModule(model, ADAM, None, imagined_steps=1)._imagine(batch)
+    imagined = WorldModelModule(model, ADAM, None, imagined_steps=1)._predict(batch)
     torch.testing.assert_close(imagined, model(batch.codes[:, :-1], batch.actions).logits[:, -1:])
 
 

@@ -12,6 +12,8 @@ from pacdream.game.palette_frames import PaletteFrames
 from pacdream.policy.base import Policy
 
 log = logging.getLogger(__name__)
+_TELL_EVERY = 100
+"""Steps: a planner's games last an hour, and a log file shows no progress bar."""
 
 
 @dataclass(frozen=True)
@@ -73,4 +75,6 @@ def play_games(
                 log.info("game %d: %.0f points in %d steps", row, scores[row], steps[row])
         if not playing.any():
             break
+        if (t + 1) % _TELL_EVERY == 0:
+            log.info("step %d: %.0f points in the mean, games that go on: %d", t + 1, scores.mean(), playing.sum())
     return Played(scores, steps, int(playing.sum()), seconds / max(1, int(steps.sum())))

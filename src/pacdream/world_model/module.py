@@ -5,13 +5,13 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from pacdream.core.limits import Positive
+from pacdream.core.limits import Positive, PositiveFloat
 from pacdream.core.network_module import NetworkModule
 from pacdream.core.optimizers import MakeOptimizer, MakeScheduler
 from pacdream.metric.next_codes import NextCodesMetric
 from pacdream.types import HeldOutBatch, LatentBatch
 from pacdream.world_model.base import WorldModel, likeliest
-from pacdream.world_model.loss import next_codes_loss
+from pacdream.world_model.loss import action_influence, next_codes_loss
 
 
 class WorldModelModule(NetworkModule):
@@ -30,6 +30,7 @@ class WorldModelModule(NetworkModule):
         optimizer: MakeOptimizer,
         scheduler: MakeScheduler | None,
         imagined_steps: Positive | None = None,
+        action_weight: PositiveFloat | None = None,
     ) -> None:
         """Configure.
 
@@ -39,9 +40,11 @@ class WorldModelModule(NetworkModule):
             scheduler: a factory, see ``conf/scheduler``.
             imagined_steps: the last steps of each window, in which the model goes on from codes that it has drawn
                 itself, the first of them from the real grids before; none to teach every step with real grids.
+            action_weight: how much more a code counts whose prediction is changed for certain by another action; none
+                to count all codes alike.
         """
         super().__init__(model, optimizer, scheduler)
-        self.imagined_steps = imagined_steps
+        self.imagined_steps, self.action_weight = imagined_steps, action_weight
         classes = model.codebook_size
         self.train_loss = MeanMetric()
         # Argmax integers while training: top-k sorts all logits and is dear.
@@ -54,24 +57,45 @@ class WorldModelModule(NetworkModule):
 
     def training_step(self, batch: LatentBatch, _: int) -> Tensor:
         """Loss in nats per code."""
-        if self.imagined_steps is None:
-            logits, target = self.model(batch.codes[:, :-1], batch.actions).logits, batch.codes[:, 1:]
+        if self.action_weight is None:
+            logits, weights = self._predict(batch), None
         else:
-            logits, target = self._imagine(batch), batch.codes[:, -self.imagined_steps :]
-        loss = next_codes_loss(logits, target)
+            logits, weights = self._predict_and_weigh(batch, self.action_weight)
+        target = batch.codes[:, -logits.shape[1] :]
+        loss = next_codes_loss(logits, target, weights)
         self.train_loss.update(loss.detach(), target.numel())
         self.train_accuracy.update(likeliest(logits.detach()), target)
         self.log("train/loss_step", loss, prog_bar=True)
         return loss
 
-    def _imagine(self, batch: LatentBatch) -> Tensor:
+    def _predict(self, batch: LatentBatch) -> Tensor:
+        """Logits (B, S, h, w, K) of the steps that are taught."""
+        if self.imagined_steps is None:
+            return self.model(batch.codes[:, :-1], batch.actions).logits
+        return self._imagine(batch, self.imagined_steps)
+
+    def _predict_and_weigh(self, batch: LatentBatch, action_weight: float) -> tuple[Tensor, Tensor]:
+        """The same logits, and what each code counts (B, S, h, w).
+
+        Most of what changes on a screen, the action does not decide. The weights depend on what is seen and not on
+        what happened, so what a perfect model would predict stays the same.
+        """
+        seed = int(torch.randint(2**31, ()))  # both predictions must read the same, also if some of it is drawn
+        torch.manual_seed(seed)
+        logits = self._predict(batch)
+        others, count = batch.actions.clone(), self.model.num_actions
+        others[:, -logits.shape[1] :] += torch.randint_like(others[:, -logits.shape[1] :], 1, count)
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            influence = action_influence(logits.detach(), self._predict(LatentBatch(batch.codes, others % count)))
+        return logits, 1 + action_weight * influence
+
+    def _imagine(self, batch: LatentBatch, steps: int) -> Tensor:
         """Logits (B, S, h, w, K) of the last S steps, each going on from what was drawn for the one before."""
-        assert self.imagined_steps is not None
-        seen = batch.actions.shape[1] - self.imagined_steps
+        seen = batch.actions.shape[1] - steps
         if seen < 0:
             raise ValueError(
-                f"module.imagined_steps={self.imagined_steps} must not exceed "
-                f"data.context_length={batch.actions.shape[1]}"
+                f"module.imagined_steps={steps} must not exceed data.context_length={batch.actions.shape[1]}"
             )
         state = self.model.initial_state(len(batch.codes), batch.codes.device)
         for t in range(seen):
