@@ -80,6 +80,7 @@ def test_plans_longer_than_the_spans_that_were_learnt_end_in_a_line() -> None:
         ("planner.replan_every=9", "planner.replan_every=9 must lie between 1 and the horizon of a plan, 4"),
         ("planner.outcome=nobody", "outcome=nobody is neither a checkpoint nor the name"),
         ("planner.spans=nobody", "spans=nobody is neither a checkpoint nor the name"),
+        ("planner.spans_share=1.5", r"spans_share=1.5 must lie in \(0, 1\]"),
         ("planner.discount=2.0", "planner.discount=2.0 must lie in"),
         ("run=nowhere", "run=nowhere is neither the folder of a finished run"),
     ],

@@ -116,14 +116,18 @@ def test_whether_she_is_caught_is_asked_at_every_step_of_a_plan():
     assert dream().foretell(present(START), plan).dies_soon.tolist() == pytest.approx([1 / HORIZON])
 
 
-def test_a_span_network_tells_what_has_been_earned_since_the_present_and_the_outcome_network_who_dies():
+def test_both_networks_tell_points_and_the_outcome_network_who_dies():
     plan = torch.tensor([[[RIGHT] * 5 + [LEFT, RIGHT], [LEFT] * 3 + [STAY] * 4]])
     by_steps = dream().foretell(present(START), plan)
-    by_spans = Imagination(LineWorld(), LineOutcome(), 3, spans=LineSpans()).foretell(present(START), plan)
+    by_spans, by_both = (
+        Imagination(LineWorld(), LineOutcome(), 3, "32-true", LineSpans(), share).foretell(present(START), plan)
+        for share in (1.0, 0.25)
+    )
     assert by_spans.points.tolist() == [[0, 0, 0, 0, 40, -40, 40], [0] * 7]
     assert by_steps.points[1, 2] == 100
-    assert torch.equal(by_spans.dies, by_steps.dies)
-    assert torch.equal(by_spans.dies_soon, by_steps.dies_soon)
+    torch.testing.assert_close(by_both.points, (3 * by_steps.points + by_spans.points) / 4)
+    assert torch.equal(by_both.dies, by_steps.dies)
+    assert torch.equal(by_both.dies_soon, by_steps.dies_soon)
 
 
 @pytest.mark.parametrize("spans", [LineSpans(before=1), LineSpans(after=1)])

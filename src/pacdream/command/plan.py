@@ -76,7 +76,9 @@ def _oracles(planner: PlannerPolicy, make_env: Callable[[], PaletteFrames]) -> d
     assert isinstance(dream, Imagination)
     return {
         "emulator": EmulatorForesight(make_env, seed=1, aftermath=max(planner.outcome.lost_within)),
-        "judged_emulator": JudgedEmulator(make_env, 2, planner.tokenizer, dream.outcome, dream.batch_size, dream.spans),
+        "judged_emulator": JudgedEmulator(
+            make_env, 2, planner.tokenizer, dream.outcome, dream.batch_size, dream.spans, dream.spans_share
+        ),
     }
 
 

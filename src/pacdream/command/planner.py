@@ -4,7 +4,7 @@ import torch
 
 from pacdream.command.run import Run, open_run
 from pacdream.core.checkpoints import weights_sha256
-from pacdream.core.limits import Positive
+from pacdream.core.limits import Positive, Share
 from pacdream.outcome.frozen import find_spans, load_outcome
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.planner.base import Planner
@@ -17,6 +17,7 @@ def planner_policy(
     run: str | None,
     outcome: str,
     spans: str | None,
+    spans_share: Share,
     discount: float,
     death_cost: float,
     replan_every: Positive,
@@ -29,7 +30,8 @@ def planner_policy(
     Args:
         run: whose world model dreams; none for the one that comes with the package.
         outcome: network that judges the dreams.
-        spans: network that tells their points instead; none to leave that to the outcome network.
+        spans: network that tells their points as well, between two moments; none to leave that to the outcome network.
+        spans_share: share of the points that it tells; the outcome network tells the rest.
         discount: of points, per step.
         death_cost: points that a lost life costs.
         replan_every: steps of a plan that are taken before another one is looked for.
@@ -50,7 +52,7 @@ def planner_policy(
             f"planner.search.horizon={search.horizon} is more than the {most} steps that spans={spans} can judge: "
             "choose fewer, or planner.spans=null"
         )
-    imagination = Imagination(model, network, batch_size, precision, of_spans and of_spans.to(device))
+    imagination = Imagination(model, network, batch_size, precision, of_spans and of_spans.to(device), spans_share)
     return PlannerPolicy(tokenizer, model, imagination, network, objective, search, replan_every)
 
 

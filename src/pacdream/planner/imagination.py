@@ -22,6 +22,7 @@ class Imagination:
         batch_size: int,
         precision: str = "32-true",
         spans: SpanNetwork | None = None,
+        spans_share: float = 1.0,
     ) -> None:
         """Futures are imagined ``batch_size`` at once, in a ``precision`` of ``rollout.precision``; see ``judged``.
 
@@ -31,13 +32,13 @@ class Imagination:
         check_fit(model, outcome, spans)
         autocast(torch.device("cpu"), precision)
         self.model, self.outcome, self.spans = model, outcome, spans
-        self.batch_size, self.precision = batch_size, precision
+        self.spans_share, self.batch_size, self.precision = spans_share, batch_size, precision
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
         grids = self.imagine(present, plans)
         with autocast(plans.device, self.precision):
-            return judged(self.outcome, present, grids, plans, self.batch_size, self.spans)
+            return judged(self.outcome, present, grids, plans, self.batch_size, self.spans, self.spans_share)
 
     def imagine(self, present: Present, plans: Tensor) -> Tensor:
         """Grids (B, P, T, h, w) that plans (B, P, T) lead to, the likeliest ones."""
@@ -63,11 +64,13 @@ def judged(
     plans: Tensor,
     batch_size: int,
     spans: SpanNetwork | None = None,
+    spans_share: float = 1.0,
 ) -> Prospects:
     """What is made of plans (B, P, T) that lead through grids (B, P, T, h, w).
 
-    Lives are told by the outcome network, and so are points, unless there is a span network: it compares each grid with
-    the present one, and so forgives a dream that shows things a step early or late.
+    Lives are told by the outcome network, and so are points. A span network compares each grid with the present one,
+    and so forgives a dream that shows things a step early or late. The two err in different ways: of the points that
+    count, it tells a share of ``spans_share`` and the outcome network the rest.
     """
     count = plans.shape[1]
     seen = torch.cat([present.codes, present.state.codes[:, None]], 1)
@@ -79,7 +82,7 @@ def judged(
     if spans is not None:
         since = codes[:, outcome.before - spans.before :].split(max(1, batch_size // points.shape[1]))
         earned = torch.cat([spans.judge(some) for some in since])
-        points = earned.diff(prepend=torch.zeros_like(earned[:, :1]))
+        points = points.lerp(earned.diff(prepend=torch.zeros_like(earned[:, :1])), spans_share)
     # That she is caught is asked at all steps, not at the last one only: one grid of a dream may err, and whom a ghost
     # meets late can still turn.
     return Prospects(points, found.lost[..., 0], found.lost[..., -1].mean(1))

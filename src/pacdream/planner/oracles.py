@@ -75,11 +75,13 @@ class JudgedEmulator:
         outcome: OutcomeNetwork,
         batch_size: int,
         spans: SpanNetwork | None = None,
+        spans_share: float = 1.0,
     ) -> None:
         """``seed`` decides the sticky frames; ``batch_size`` frames are read, and futures judged, at once."""
         self._env = make_env()
         self._env.reset(seed=seed)
-        self._tokenizer, self._outcome, self._spans, self._batch_size = tokenizer, outcome, spans, batch_size
+        self._tokenizer, self._outcome, self._batch_size = tokenizer, outcome, batch_size
+        self._spans, self._spans_share = spans, spans_share
 
     @torch.inference_mode()
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
@@ -92,7 +94,7 @@ class JudgedEmulator:
         parts = pairs.flatten(0, 1).to(plans.device).split(self._batch_size)
         codes = torch.cat([self._tokenizer.encode(part) for part in parts])
         grids = codes.view(*plans.shape, *codes.shape[1:])
-        return judged(self._outcome, present, grids, plans, self._batch_size, self._spans)
+        return judged(self._outcome, present, grids, plans, self._batch_size, self._spans, self._spans_share)
 
     def _frames(self, saved: SavedState, actions: list[int]) -> NDArray[np.uint8]:
         """Frames (T, H, W); the last one again after the end of the game."""
