@@ -6,6 +6,7 @@ from torch import Tensor
 from pacdream.outcome.network import OutcomeLogits, OutcomeNetwork
 from pacdream.outcome.span_network import SpanNetwork
 from pacdream.planner.imagination import Imagination
+from pacdream.planner.judge import Judge
 from pacdream.planner.prospects import Present
 from pacdream.rollout.step import condition
 from pacdream.types import State, WorldModelOutput
@@ -78,4 +79,4 @@ def present(*places: int) -> Present:
 
 
 def dream(sees_death: bool = True, batch_size: int = 1000) -> Imagination:
-    return Imagination(LineWorld(), LineOutcome(sees_death), batch_size)
+    return Imagination(LineWorld(), Judge(LineOutcome(sees_death), batch_size))

@@ -4,6 +4,7 @@ import torch
 
 from pacdream.core.instantiate import build
 from pacdream.planner.foresights import RankCorrelation
+from pacdream.planner.judge import Judge
 from pacdream.planner.oracles import EmulatorForesight, JudgedEmulator
 from pacdream.planner.prospects import Present, Prospects, returns
 from pacdream.rollout.step import RolloutState
@@ -69,7 +70,7 @@ def test_the_judged_emulator_reads_the_frames_that_the_game_then_shows(game, lat
     outcome = untrained_outcome(latents)
     plan = [RIGHT] * 5
     frame = game.ale.getScreen()
-    oracle = JudgedEmulator(make_env, 0, latents.tokenizer, outcome, batch_size=4)
+    oracle = JudgedEmulator(make_env, 0, latents.tokenizer, Judge(outcome, batch_size=4))
     frames = [frame, *(game.step(action)[0] for action in plan)]
     game.reset(seed=0)
     for _ in range(INTRO):

@@ -4,6 +4,7 @@ import torch
 
 from pacdream.planner.cem import CrossEntropyMethod
 from pacdream.planner.imagination import Imagination
+from pacdream.planner.judge import Judge
 from pacdream.planner.prospects import Objective
 from pacdream.planner.random_shooting import RandomShooting
 from pacdream.policy.base import generators
@@ -120,7 +121,7 @@ def test_both_networks_tell_points_and_the_outcome_network_who_dies():
     plan = torch.tensor([[[RIGHT] * 5 + [LEFT, RIGHT], [LEFT] * 3 + [STAY] * 4]])
     by_steps = dream().foretell(present(START), plan)
     by_spans, by_both = (
-        Imagination(LineWorld(), LineOutcome(), 3, "32-true", LineSpans(), share).foretell(present(START), plan)
+        Imagination(LineWorld(), Judge(LineOutcome(), 3, LineSpans(), share)).foretell(present(START), plan)
         for share in (1.0, 0.25)
     )
     assert by_spans.points.tolist() == [[0, 0, 0, 0, 40, -40, 40], [0] * 7]
@@ -133,7 +134,7 @@ def test_both_networks_tell_points_and_the_outcome_network_who_dies():
 @pytest.mark.parametrize("spans", [LineSpans(before=1), LineSpans(after=1)])
 def test_a_span_network_that_looks_at_other_grids_is_refused(spans):
     with pytest.raises(ValueError, match="train them with the same"):
-        Imagination(LineWorld(), LineOutcome(), 10, spans=spans)
+        Judge(LineOutcome(), 10, spans)
 
 
 def test_what_is_left_of_the_last_plan_and_every_held_action_are_compared():

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pacdream.planner.games import play_games
+from pacdream.planner.judge import Judge
 from pacdream.planner.policy import PlannerPolicy
 from pacdream.planner.prospects import Objective, Prospects
 from pacdream.planner.random_shooting import RandomShooting
@@ -20,7 +21,7 @@ NAMES = ["STAY", "RIGHT", "LEFT"]
 
 def line_policy(replan_every=3, **changes):
     parts = {
-        "tokenizer": None, "model": LineWorld(), "foresight": dream(), "outcome": LineOutcome(),
+        "tokenizer": None, "model": LineWorld(), "foresight": dream(), "judge": Judge(LineOutcome(), 1000),
         "objective": Objective(1.0, 500.0), "search": RandomShooting(20, 9, 4), "replan_every": replan_every, **changes,
     }  # fmt: skip
     return PlannerPolicy(**parts)
@@ -73,7 +74,7 @@ def test_in_a_game_it_knows_where_it_stands_what_was_before_and_what_it_did():
     model = ScriptedWorldModel(stand_still, codebook_size=64)
     model.grid_shape, model.num_actions = (2, 2), NUM_ACTIONS
     model.weight = torch.nn.Parameter(torch.zeros(1))
-    policy = line_policy(1, tokenizer=CounterTokenizer(), model=model, foresight=watching, outcome=outcome)
+    policy = line_policy(1, tokenizer=CounterTokenizer(), model=model, foresight=watching, judge=Judge(outcome, 1000))
     result = play_games(make_counter_env, policy, [(0, 0), (1, 1)], max_steps=100)
     assert result.steps.tolist() == [LENGTH, LENGTH]
     assert result.scores.tolist() == [LENGTH * (LENGTH + 1) / 2] * 2
@@ -125,7 +126,10 @@ class _Zero:
     [
         ({"replan_every": 0}, "replan_every=0 must lie between 1 and the horizon of a plan, 9"),
         ({"replan_every": 10}, "replan_every=10 must lie between"),
-        ({"search": RandomShooting(4, 1, 1), "outcome": LineOutcome(after=1), "replan_every": 1}, "must be at least 2"),
+        (
+            {"search": RandomShooting(4, 1, 1), "judge": Judge(LineOutcome(after=1), 9), "replan_every": 1},
+            "must be at least 2",
+        ),
     ],
 )
 def test_settings_that_leave_nothing_to_plan_are_refused(changes, message):

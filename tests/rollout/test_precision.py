@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from pacdream.core.checkpoints import build_model
 from pacdream.planner.imagination import Imagination
+from pacdream.planner.judge import Judge
 from pacdream.planner.prospects import Present, alive_after
 from pacdream.rollout.precision import autocast
 from pacdream.rollout.step import condition
@@ -16,7 +17,7 @@ from tests.runs import untrained_outcome
 def foretold(latents, precision):
     torch.manual_seed(0)
     model = build_model(OmegaConf.create(TINY_ATTENTION), latents.facts()).eval()
-    dream = Imagination(model, untrained_outcome(latents).eval(), 64, precision)
+    dream = Imagination(model, Judge(untrained_outcome(latents).eval(), 64), precision)
     codes, actions = latents.episode(0)
     codes, actions = codes[None, 60:66].long(), actions[None, 60:65].long()
     state = condition(model, codes, actions)

@@ -72,20 +72,16 @@ def plan(config: DictConfig) -> None:
 
 
 def _oracles(planner: PlannerPolicy, make_env: Callable[[], PaletteFrames]) -> dict[str, Foresight]:
-    dream = planner.foresight
-    assert isinstance(dream, Imagination)
     return {
-        "emulator": EmulatorForesight(make_env, seed=1, aftermath=max(planner.outcome.lost_within)),
-        "judged_emulator": JudgedEmulator(
-            make_env, 2, planner.tokenizer, dream.outcome, dream.batch_size, dream.spans, dream.spans_share
-        ),
+        "emulator": EmulatorForesight(make_env, seed=1, aftermath=max(planner.judge.outcome.lost_within)),
+        "judged_emulator": JudgedEmulator(make_env, 2, planner.tokenizer, planner.judge),
     }
 
 
 def _with(planner: PlannerPolicy, foresight: Foresight, name: str) -> PlannerPolicy:
     """The same search, asked of another foresight."""
     return PlannerPolicy(
-        planner.tokenizer, planner.model, foresight, planner.outcome, planner.objective, planner.search,
+        planner.tokenizer, planner.model, foresight, planner.judge, planner.objective, planner.search,
         planner.replan_every, name,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from pacdream.outcome.frozen import find_spans, load_outcome
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.planner.base import Planner
 from pacdream.planner.imagination import Imagination
+from pacdream.planner.judge import Judge
 from pacdream.planner.policy import PlannerPolicy
 from pacdream.planner.prospects import Objective
 
@@ -52,8 +53,8 @@ def planner_policy(
             f"planner.search.horizon={search.horizon} is more than the {most} steps that spans={spans} can judge: "
             "choose fewer, or planner.spans=null"
         )
-    imagination = Imagination(model, network, batch_size, precision, of_spans and of_spans.to(device), spans_share)
-    return PlannerPolicy(tokenizer, model, imagination, network, objective, search, replan_every)
+    judge = Judge(network, batch_size, of_spans and of_spans.to(device), spans_share)
+    return PlannerPolicy(tokenizer, model, Imagination(model, judge, precision), judge, objective, search, replan_every)
 
 
 def outcome_of(run: Run, outcome: str) -> OutcomeNetwork:

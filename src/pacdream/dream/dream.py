@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.outcome.network import OutcomeNetwork
-from pacdream.planner.imagination import check_fit
+from pacdream.planner.judge import check_fit
 from pacdream.rollout.precision import autocast
 from pacdream.rollout.sampler import Sampler
 from pacdream.rollout.step import RolloutState, condition, predict

@@ -11,9 +11,8 @@ from torch import Tensor
 from pacdream.game.game import Game
 from pacdream.game.palette_frames import PaletteFrames, SavedState
 from pacdream.metric.dots import dot_sites, maze_colours, sites_in
-from pacdream.outcome.network import OutcomeNetwork
-from pacdream.outcome.span_network import SpanNetwork
-from pacdream.planner.imagination import Imagination, judged
+from pacdream.planner.imagination import Imagination
+from pacdream.planner.judge import Judge
 from pacdream.planner.prospects import Present, Prospects
 from pacdream.tokenizer.base import Tokenizer
 
@@ -65,23 +64,13 @@ class EmulatorForesight:
 
 
 class JudgedEmulator:
-    """The emulator's dynamics with the learned outcome: what is lost against ``EmulatorForesight`` is the outcome's."""
+    """The emulator's dynamics, judged by networks: what is lost against ``EmulatorForesight`` is their fault."""
 
-    def __init__(
-        self,
-        make_env: Callable[[], PaletteFrames],
-        seed: int,
-        tokenizer: Tokenizer,
-        outcome: OutcomeNetwork,
-        batch_size: int,
-        spans: SpanNetwork | None = None,
-        spans_share: float = 1.0,
-    ) -> None:
-        """``seed`` decides the sticky frames; ``batch_size`` frames are read, and futures judged, at once."""
+    def __init__(self, make_env: Callable[[], PaletteFrames], seed: int, tokenizer: Tokenizer, judge: Judge) -> None:
+        """``seed`` decides the sticky frames."""
         self._env = make_env()
         self._env.reset(seed=seed)
-        self._tokenizer, self._outcome, self._batch_size = tokenizer, outcome, batch_size
-        self._spans, self._spans_share = spans, spans_share
+        self._tokenizer, self._judge = tokenizer, judge
 
     @torch.inference_mode()
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
@@ -91,10 +80,10 @@ class JudgedEmulator:
         later = [self._frames(saved, actions) for saved, actions in _each(present, plans)]
         frames = np.concatenate([now[:, None], np.stack(later)], 1)
         pairs = torch.from_numpy(frames).unfold(1, 2, 1).permute(0, 1, 4, 2, 3)[:, :, -self._tokenizer.num_frames :]
-        parts = pairs.flatten(0, 1).to(plans.device).split(self._batch_size)
+        parts = pairs.flatten(0, 1).to(plans.device).split(self._judge.batch_size)
         codes = torch.cat([self._tokenizer.encode(part) for part in parts])
         grids = codes.view(*plans.shape, *codes.shape[1:])
-        return judged(self._outcome, present, grids, plans, self._batch_size, self._spans, self._spans_share)
+        return self._judge(present, grids, plans)
 
     def _frames(self, saved: SavedState, actions: list[int]) -> NDArray[np.uint8]:
         """Frames (T, H, W); the last one again after the end of the game."""

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pacdream.core.checkpoints import weights_sha256
 from pacdream.game.palette_frames import PaletteFrames
-from pacdream.outcome.network import OutcomeNetwork
 from pacdream.planner.base import Planner, Plans
+from pacdream.planner.judge import Judge
 from pacdream.planner.prospects import Foresight, Objective, Present
 from pacdream.policy.base import Actions
 from pacdream.rollout.step import RolloutState, fork, predict
@@ -31,7 +31,7 @@ class PlannerPolicy:
         tokenizer: Tokenizer,
         model: WorldModel,
         foresight: Foresight,
-        outcome: OutcomeNetwork,
+        judge: Judge,
         objective: Objective,
         search: Planner,
         replan_every: int,
@@ -43,7 +43,7 @@ class PlannerPolicy:
             tokenizer: reads the frames.
             model: remembers what was seen.
             foresight: foretells what plans lead to: ``Imagination`` of the model, or an oracle.
-            outcome: how many grids before and after a step it looks at, the policy must keep and a plan must have.
+            judge: how many grids before and after a step it looks at, the policy must keep and a plan must have.
             objective: what is sought.
             search: finds the best plan.
             replan_every: steps of a plan that are taken before another one is looked for.
@@ -56,13 +56,13 @@ class PlannerPolicy:
             raise ValueError(
                 f"planner.replan_every={replan_every} must lie between 1 and the horizon of a plan, {search.horizon}"
             )
-        if search.horizon <= outcome.after:
+        if search.horizon <= judge.outcome.after:
             raise ValueError(
                 f"planner.search.horizon={search.horizon} leaves no step to judge: the outcome network looks "
-                f"{outcome.after} step(s) ahead, so it must be at least {outcome.after + 1}"
+                f"{judge.outcome.after} step(s) ahead, so it must be at least {judge.outcome.after + 1}"
             )
         self.tokenizer, self.model, self.foresight = tokenizer, model, foresight
-        self.outcome, self.before = outcome, outcome.before
+        self.judge, self.before = judge, judge.outcome.before
         self.objective, self.search, self.replan_every, self.name = objective, search, replan_every, name
         self.steps_foretold = 0
         """Since it was built."""
@@ -70,9 +70,8 @@ class PlannerPolicy:
     @property
     def identities(self) -> dict[str, str]:
         """Hashes of the networks that decide, for the manifest of what it records."""
-        spans = getattr(self.foresight, "spans", None)
-        networks = {"world_model": self.model, "outcome": self.outcome} | ({"spans": spans} if spans else {})
-        return {name: weights_sha256(network) for name, network in networks.items()}
+        networks = {"world_model": self.model, "outcome": self.judge.outcome, "spans": self.judge.spans}
+        return {name: weights_sha256(network) for name, network in networks.items() if network is not None}
 
     def begin(
         self,
