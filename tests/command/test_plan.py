@@ -54,12 +54,8 @@ def test_planner_oracles_and_baselines_play_the_same_games_and_a_video_shows_the
 def test_the_same_seed_plays_the_same_games(run: Path, outcome: Path, tmp_path: Path) -> None:
     few = ["oracles=[]", "moments=0", "planner=cem", "planner.search.iterations=1", "planner.search.elites=2"]
     few = [*few, "~baselines.random", "~baselines.held_random"]
-    first, again, other = (
-        planned(tmp_path / name, run, outcome, *few, f"seed={seed}")["players"]["planner"]["scores"]
-        for name, seed in (("a", 0), ("b", 0), ("c", 5))
-    )
+    first, again = (planned(tmp_path / name, run, outcome, *few)["players"]["planner"]["scores"] for name in "ab")
     assert first == again
-    assert len(other) == 2
 
 
 def test_plans_longer_than_the_spans_that_were_learnt_end_in_a_line() -> None:
