@@ -137,6 +137,21 @@ def test_a_span_network_that_looks_at_other_grids_is_refused(spans):
         Judge(LineOutcome(), 10, spans)
 
 
+def test_a_span_network_of_another_tokenizer_is_refused():
+    spans = LineSpans()
+    spans.codebook_size = 3
+    with pytest.raises(
+        ValueError, match=r"with 3 codes, the outcome network for .* with 2: train both behind the same"
+    ):
+        Judge(LineOutcome(), 10, spans)
+
+
+def test_a_span_network_that_is_given_is_asked():
+    plan, grids = torch.tensor([[[RIGHT]]]), walk(present(LENGTH - 2).state.codes, torch.tensor([RIGHT]))[None, None]
+    assert Judge(LineOutcome(), 10, LineSpans())(present(LENGTH - 2), grids, plan).points.tolist() == [[40]]
+    assert Judge(LineOutcome(), 10)(present(LENGTH - 2), grids, plan).points.tolist() == [[10]]
+
+
 def test_what_is_left_of_the_last_plan_and_every_held_action_are_compared():
     kept = RandomShooting(num_futures=4, horizon=5, max_hold=2)._futures(
         np.zeros(5, np.int64), np.repeat(np.arange(3)[:, None], 5, 1), 3, np.random.default_rng(0)

@@ -18,7 +18,7 @@ class Judge:
     """
 
     def __init__(
-        self, outcome: OutcomeNetwork, batch_size: int, spans: SpanNetwork | None = None, spans_share: float = 0.0
+        self, outcome: OutcomeNetwork, batch_size: int, spans: SpanNetwork | None = None, spans_share: float = 1.0
     ) -> None:
         """Configure.
 
