@@ -177,6 +177,22 @@ def test_rare_events_that_are_not_described_are_refused(folder, cache, rare):
         latent_data(folder, CounterTokenizer(), cache, rare=rare)
 
 
+def test_windows_whose_last_action_is_new_are_repeated_until_they_are_their_share(folder, cache):
+    plain = set_up(folder, cache, context_length=3)
+    data = set_up(folder, cache, context_length=3, new_actions=0.9)
+    actions, starts = data.cache.actions.tolist(), data.train_starts.tolist()
+    new = [start for start in starts if actions[start + 2] != actions[start + 1]]
+    assert len(new) / len(starts) == pytest.approx(0.9, abs=0.01)
+    assert set(starts) == set(plain.train_starts.tolist())
+    assert len(set_up(folder, cache, context_length=3, new_actions=1e-6).train_starts) == len(plain.train_starts)
+
+
+@pytest.mark.parametrize(("length", "share", "message"), [(1, 0.5, "two steps at least"), (3, 1, "leaves no window")])
+def test_a_share_of_new_actions_that_cannot_be_had_is_refused(folder, cache, length, share, message):
+    with pytest.raises(ValueError, match=rf"data.new_actions={share}.*{message}"):
+        set_up(folder, cache, context_length=length, new_actions=share)
+
+
 def test_to_measure_only_no_rare_event_is_needed(folder, cache):
     data = latent_data(folder, CounterTokenizer(), cache, rare=RARE | {"points": 1e9}, val_fraction=1.0)
     data.setup("validate")

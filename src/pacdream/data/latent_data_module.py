@@ -21,7 +21,7 @@ from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
 from pacdream.data.origin import Origin
-from pacdream.data.rare_windows import check_rare, with_rare_ones
+from pacdream.data.rare_windows import check_rare, with_new_actions, with_rare_ones
 from pacdream.data.recording import Recording
 from pacdream.data.split import EpisodeSplit, split_episodes
 from pacdream.game.game import Game
@@ -57,6 +57,7 @@ class LatentDataModule(ResumableDataModule):
         more_episodes: Sequence[str] = (),
         mirror: bool = False,
         rare: dict[str, float] | None = None,
+        new_actions: Share | None = None,
     ) -> None:
         """Configure; nothing is read yet.
 
@@ -78,13 +79,17 @@ class LatentDataModule(ResumableDataModule):
             mirror: train on the mirror images of all training episodes as well: a maze is as good the other way round.
             rare: repeats windows with a rare event until they are a ``share`` of all: a life lost, or so many
                 ``points`` earned, in their last ``steps`` steps; none to take every window once.
+            new_actions: repeats windows whose last action is another than the one before until they are this share of
+                all; none to take every window once.
 
         Raises:
-            ValueError: the rare events are not described by those three, or their share is not between 0 and 1.
+            ValueError: the rare events are not described by those three, or a share is not between 0 and 1.
         """
         super().__init__()
         check_rare(rare)
-        self.rare = rare
+        if new_actions == 1:
+            raise ValueError("data.new_actions=1 leaves no window that goes on as before: choose less than 1")
+        self.rare, self.new_actions = rare, new_actions
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.more, self.mirror = [Path(folder) for folder in more_episodes], mirror
         self.recording, self.tokenizer = recording, tokenizer
@@ -143,6 +148,8 @@ class LatentDataModule(ResumableDataModule):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
         if stage == "fit" and self.rare is not None:
             self.train_starts = with_rare_ones(cache, self.train_starts, self.context_length, self.rare)
+        if stage == "fit" and self.new_actions is not None:
+            self.train_starts = with_new_actions(cache, self.train_starts, self.context_length, self.new_actions)
         self.codes, self.actions = cache.codes.to(self.device), cache.actions.to(self.device)
         self.best_copy = cache_calls(self._fit_best_copy)
         log.info("%d training windows and %d validation steps", len(self.train_starts), len(self.val_starts))

@@ -1,4 +1,4 @@
-"""Windows in which something rare happens, shown more often."""
+"""Windows from which there is more to learn than from most, shown more often."""
 
 import torch
 from torch import Tensor
@@ -42,6 +42,34 @@ def with_rare_ones(cache: LatentCache, starts: Tensor, length: int, wanted: dict
     rare = starts[before[end] > before[torch.maximum(end - int(wanted["steps"]), starts.long())]]
     if not len(rare):
         raise ValueError(f"data.rare={wanted}, but no training window holds such an event")
-    count = round(wanted["share"] / (1 - wanted["share"]) * (len(starts) - len(rare)))
-    more = torch.arange(max(0, count - len(rare))) % len(rare)
-    return torch.cat([starts, rare[more]])
+    return _with_more(starts, rare, wanted["share"])
+
+
+def with_new_actions(cache: LatentCache, starts: Tensor, length: int, share: float) -> Tensor:
+    """Starts (M',) of windows of ``length`` steps, of which in ``share`` the last action is another than the one before.
+
+    Most of play is going on as before, from which nobody learns to obey.
+
+    Args:
+        cache: what was done.
+        starts: (M,) numbers of the first frames.
+        length: of a window in steps, at least 2.
+        share: of all windows; those that go on as before are never left out, whatever it is.
+
+    Raises:
+        ValueError: the windows are too short to tell, or there is none.
+    """
+    if length < 2:
+        raise ValueError(f"data.new_actions={share} needs windows of two steps at least: raise data.context_length")
+    last = starts.long() + length - 1
+    new = starts[cache.actions[last] != cache.actions[last - 1]]
+    if not len(new):
+        raise ValueError(f"data.new_actions={share}, but the action never changes in the recorded play")
+    return _with_more(starts, new, share)
+
+
+def _with_more(starts: Tensor, chosen: Tensor, share: float) -> Tensor:
+    """``starts`` (M',), in which the ``chosen`` ones are repeated until they are this share, if they are not already."""
+    count = round(share / (1 - share) * (len(starts) - len(chosen)))
+    more = torch.arange(max(0, count - len(chosen))) % len(chosen)
+    return torch.cat([starts, chosen[more]])

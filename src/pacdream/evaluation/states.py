@@ -3,11 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pacdream.game.game import Game
+from pacdream.game.game import Game, Sprite
 from pacdream.types import Episode
 
 AROUND_DEATH = 8
 """Steps before and after the loss of a life that belong to it."""
+LONGEST_MOVE = 8
+"""Pixels that a player goes in a step, in each direction; who goes farther came through a tunnel."""
 
 
 def rare_states(episode: Episode, game: Game) -> dict[str, NDArray[np.bool_]]:
@@ -15,6 +17,7 @@ def rare_states(episode: Episode, game: Game) -> dict[str, NDArray[np.bool_]]:
     return {
         "all": np.ones(len(episode.frames), np.bool_),
         "death": _around(np.diff(episode.lives.astype(int)) < 0),
+        **({"turning back": _turning_back(game.player, episode)} if game.player else {}),
         **{name: test(episode) for name, test in game.states.items()},
     }
 
@@ -25,3 +28,12 @@ def _around(events: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for step in np.flatnonzero(events):
         near[max(0, step + 1 - AROUND_DEATH) : step + 2 + AROUND_DEATH] = True
     return near
+
+
+def _turning_back(player: Sprite, episode: Episode) -> NDArray[np.bool_]:
+    """Frames (T+1,) into which the player moved against the move before: at once, and by the action alone."""
+    moves = np.diff(player.positions(episode.ram), axis=0)
+    moves[(abs(moves) > LONGEST_MOVE).any(1)] = 0
+    back = np.zeros(len(episode.ram), np.bool_)
+    back[2:] = (moves[1:] * moves[:-1]).sum(1) < 0
+    return back
