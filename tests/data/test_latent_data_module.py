@@ -177,20 +177,27 @@ def test_rare_events_that_are_not_described_are_refused(folder, cache, rare):
         latent_data(folder, CounterTokenizer(), cache, rare=rare)
 
 
-def test_windows_whose_last_action_is_new_are_repeated_until_they_are_their_share(folder, cache):
+@pytest.mark.parametrize("steps", [1, 2])
+def test_windows_with_a_new_action_are_repeated_until_they_are_their_share(folder, cache, steps):
     plain = set_up(folder, cache, context_length=3)
-    data = set_up(folder, cache, context_length=3, new_actions=0.9)
+    data = set_up(folder, cache, context_length=3, new_actions={"share": 0.9, "steps": steps})
     actions, starts = data.cache.actions.tolist(), data.train_starts.tolist()
-    new = [start for start in starts if actions[start + 2] != actions[start + 1]]
-    assert len(new) / len(starts) == pytest.approx(0.9, abs=0.01)
+    last = [[actions[start + 3 - back] != actions[start + 2 - back] for back in range(1, steps + 1)] for start in starts]
+    assert sum(map(any, last)) / len(starts) == pytest.approx(0.9, abs=0.01)
     assert set(starts) == set(plain.train_starts.tolist())
-    assert len(set_up(folder, cache, context_length=3, new_actions=1e-6).train_starts) == len(plain.train_starts)
+    some = {"share": 1e-6, "steps": steps}
+    assert len(set_up(folder, cache, context_length=3, new_actions=some).train_starts) == len(plain.train_starts)
 
 
-@pytest.mark.parametrize(("length", "share", "message"), [(1, 0.5, "two steps at least"), (3, 1, "leaves no window")])
-def test_a_share_of_new_actions_that_cannot_be_had_is_refused(folder, cache, length, share, message):
-    with pytest.raises(ValueError, match=rf"data.new_actions={share}.*{message}"):
-        set_up(folder, cache, context_length=length, new_actions=share)
+@pytest.mark.parametrize("wanted", [{"share": 0.5}, {"share": 1.0, "steps": 1}, {"share": 0.5, "steps": 0}])
+def test_new_actions_that_are_not_described_are_refused(folder, cache, wanted):
+    with pytest.raises(ValueError, match=r"data.new_actions=.* must be null, or have a share"):
+        latent_data(folder, CounterTokenizer(), cache, new_actions=wanted)
+
+
+def test_windows_too_short_to_tell_a_new_action_are_refused(folder, cache):
+    with pytest.raises(ValueError, match="needs windows that are longer"):
+        set_up(folder, cache, context_length=2, new_actions={"share": 0.5, "steps": 2})
 
 
 def test_to_measure_only_no_rare_event_is_needed(folder, cache):

@@ -21,7 +21,7 @@ from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
 from pacdream.data.origin import Origin
-from pacdream.data.rare_windows import check_rare, with_new_actions, with_rare_ones
+from pacdream.data.rare_windows import check_new_actions, check_rare, with_new_actions, with_rare_ones
 from pacdream.data.recording import Recording
 from pacdream.data.split import EpisodeSplit, split_episodes
 from pacdream.game.game import Game
@@ -57,7 +57,7 @@ class LatentDataModule(ResumableDataModule):
         more_episodes: Sequence[str] = (),
         mirror: bool = False,
         rare: dict[str, float] | None = None,
-        new_actions: Share | None = None,
+        new_actions: dict[str, float] | None = None,
     ) -> None:
         """Configure; nothing is read yet.
 
@@ -79,16 +79,15 @@ class LatentDataModule(ResumableDataModule):
             mirror: train on the mirror images of all training episodes as well: a maze is as good the other way round.
             rare: repeats windows with a rare event until they are a ``share`` of all: a life lost, or so many
                 ``points`` earned, in their last ``steps`` steps; none to take every window once.
-            new_actions: repeats windows whose last action is another than the one before until they are this share of
-                all; none to take every window once.
+            new_actions: repeats windows in whose last ``steps`` steps an action is another than the one before until
+                they are a ``share`` of all; none to take every window once.
 
         Raises:
-            ValueError: the rare events are not described by those three, or a share is not between 0 and 1.
+            ValueError: rare events or new actions are not described by those numbers, or a share is not between 0 and 1.
         """
         super().__init__()
         check_rare(rare)
-        if new_actions == 1:
-            raise ValueError("data.new_actions=1 leaves no window that goes on as before: choose less than 1")
+        check_new_actions(new_actions)
         self.rare, self.new_actions = rare, new_actions
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.more, self.mirror = [Path(folder) for folder in more_episodes], mirror

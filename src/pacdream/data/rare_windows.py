@@ -45,27 +45,42 @@ def with_rare_ones(cache: LatentCache, starts: Tensor, length: int, wanted: dict
     return _with_more(starts, rare, wanted["share"])
 
 
-def with_new_actions(cache: LatentCache, starts: Tensor, length: int, share: float) -> Tensor:
-    """Starts (M',) of windows of ``length`` steps, of which in ``share`` the last action is another than the one before.
+def check_new_actions(wanted: dict[str, float] | None) -> None:
+    """Refuse a description of windows with new actions that says nothing.
+
+    Raises:
+        ValueError: it lacks one of its numbers, or one lies out of range.
+    """
+    if wanted is not None and not (
+        set(wanted) == {"share", "steps"} and 0 < wanted["share"] < 1 and wanted["steps"] >= 1
+    ):
+        raise ValueError(f"data.new_actions={wanted} must be null, or have a share between 0 and 1 and steps from 1 on")
+
+
+def with_new_actions(cache: LatentCache, starts: Tensor, length: int, wanted: dict[str, float]) -> Tensor:
+    """Starts (M',) of windows of ``length`` steps, among which those with a new action are repeated.
 
     Most of play is going on as before, from which nobody learns to obey.
 
     Args:
         cache: what was done.
         starts: (M,) numbers of the first frames.
-        length: of a window in steps, at least 2.
-        share: of all windows; those that go on as before are never left out, whatever it is.
+        length: of a window in steps.
+        wanted: the ``share`` of all windows in whose last ``steps`` steps an action is another than the one before.
 
     Raises:
         ValueError: the windows are too short to tell, or there is none.
     """
-    if length < 2:
-        raise ValueError(f"data.new_actions={share} needs windows of two steps at least: raise data.context_length")
-    last = starts.long() + length - 1
-    new = starts[cache.actions[last] != cache.actions[last - 1]]
+    steps = int(wanted["steps"])
+    if length <= steps:
+        raise ValueError(f"data.new_actions={wanted} needs windows that are longer: raise data.context_length={length}")
+    changes = cache.actions[1:] != cache.actions[:-1]
+    before = torch.cat([torch.zeros(2, dtype=torch.int64), changes.cumsum(0)])  # changes before each frame's action
+    end = starts.long() + length
+    new = starts[before[end] > before[end - steps]]
     if not len(new):
-        raise ValueError(f"data.new_actions={share}, but the action never changes in the recorded play")
-    return _with_more(starts, new, share)
+        raise ValueError(f"data.new_actions={wanted}, but the action never changes in the recorded play")
+    return _with_more(starts, new, wanted["share"])
 
 
 def _with_more(starts: Tensor, chosen: Tensor, share: float) -> Tensor:

@@ -31,9 +31,13 @@ def _around(events: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _turning_back(player: Sprite, episode: Episode) -> NDArray[np.bool_]:
-    """Frames (T+1,) into which the player moved against the move before: at once, and by the action alone."""
+    """Frames (T+1,) into which the player moved against the move before, and those after them, which show it.
+
+    A frame is the brightest of several pictures, so that who turns back is first seen to stand still.
+    """
     moves = np.diff(player.positions(episode.ram), axis=0)
     moves[(abs(moves) > LONGEST_MOVE).any(1)] = 0
     back = np.zeros(len(episode.ram), np.bool_)
     back[2:] = (moves[1:] * moves[:-1]).sum(1) < 0
+    back[1:] |= back[:-1]
     return back
