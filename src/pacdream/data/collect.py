@@ -119,6 +119,9 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
                 write_manifest(recorder.folder, manifest)
                 stored = manifest
                 progress.update(task, advance=1, steps=manifest.num_steps)
+    except (KeyboardInterrupt, SystemExit):
+        log.warning("stopping: the episodes that were handed to the processes are played to their end first")
+        raise
     finally:
         # After an error or Ctrl-C: do not start what has not begun, keep what is finished.
         pool.shutdown(wait=True, cancel_futures=True)

@@ -87,7 +87,8 @@ class WorldModelModule(NetworkModule):
         # is seen to move a step later.
         others, count = batch.actions.clone(), self.model.num_actions
         others[:, -logits.shape[1] - 1 :] += torch.randint_like(others[:, :1], 1, count)
-        with torch.no_grad(), torch.random.fork_rng():
+        gpus = [self.device] if self.device.type == "cuda" else []  # not all of a machine that has several
+        with torch.no_grad(), torch.random.fork_rng(gpus):
             torch.manual_seed(seed)
             influence = action_influence(logits.detach(), self._predict(LatentBatch(batch.codes, others % count)))
         return logits, 1 + action_weight * influence
