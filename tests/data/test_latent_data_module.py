@@ -182,8 +182,8 @@ def test_windows_with_a_new_action_are_repeated_until_they_are_their_share(folde
     plain = set_up(folder, cache, context_length=3)
     data = set_up(folder, cache, context_length=3, new_actions={"share": 0.9, "steps": steps})
     actions, starts = data.cache.actions.tolist(), data.train_starts.tolist()
-    last = [[actions[start + 3 - back] != actions[start + 2 - back] for back in range(1, steps + 1)] for start in starts]
-    assert sum(map(any, last)) / len(starts) == pytest.approx(0.9, abs=0.01)
+    new = [any(actions[start + 3 - k] != actions[start + 2 - k] for k in range(1, steps + 1)) for start in starts]
+    assert sum(new) / len(starts) == pytest.approx(0.9, abs=0.01)
     assert set(starts) == set(plain.train_starts.tolist())
     some = {"share": 1e-6, "steps": steps}
     assert len(set_up(folder, cache, context_length=3, new_actions=some).train_starts) == len(plain.train_starts)

@@ -83,7 +83,7 @@ class LatentDataModule(ResumableDataModule):
                 they are a ``share`` of all; none to take every window once.
 
         Raises:
-            ValueError: rare events or new actions are not described by those numbers, or a share is not between 0 and 1.
+            ValueError: rare events or new actions are not described by those numbers, or one is out of range.
         """
         super().__init__()
         check_rare(rare)

@@ -84,7 +84,7 @@ def with_new_actions(cache: LatentCache, starts: Tensor, length: int, wanted: di
 
 
 def _with_more(starts: Tensor, chosen: Tensor, share: float) -> Tensor:
-    """``starts`` (M',), in which the ``chosen`` ones are repeated until they are this share, if they are not already."""
+    """``starts`` (M',), in which the ``chosen`` ones are repeated until they are a share of them."""
     count = round(share / (1 - share) * (len(starts) - len(chosen)))
     more = torch.arange(max(0, count - len(chosen))) % len(chosen)
     return torch.cat([starts, chosen[more]])
