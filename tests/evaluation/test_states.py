@@ -55,15 +55,15 @@ def test_nothing_but_the_start_of_the_first_level_is_in_an_episode_where_nothing
     assert present == {"all", "start of level", "maze 1"}
 
 
-def test_a_player_turns_back_where_a_move_is_against_the_one_before_but_not_in_a_tunnel() -> None:
+def test_a_move_against_the_one_before_is_a_reversal_but_not_in_a_tunnel() -> None:
     there_and_back = episode()
     there_and_back.ram[:, MS_PACMAN.player.ram_x] = 80 + np.minimum(abs(np.arange(STEPS + 1) - 10), 20) * 3
-    assert when(there_and_back, "turning back") == [11, 12]
+    assert when(there_and_back, "reversal") == [11, 12]
     through = episode()
     through.ram[:, MS_PACMAN.player.ram_x] = (100 + 4 * np.arange(STEPS + 1)) % 160
-    assert when(through, "turning back") == []
+    assert when(through, "reversal") == []
     one_move = with_memory(MS_PACMAN.player.ram_y, 5, 3)
-    assert when(one_move, "turning back") == []
+    assert when(one_move, "reversal") == []
 
 
 @pytest.mark.parametrize("dead", [1, 5, 20, STEPS])

@@ -131,9 +131,13 @@ def test_numbers_of_steps_that_do_not_ascend_from_one_are_refused(make_data, ste
         make_data(lost_within=steps)
 
 
-def test_rare_windows_are_for_world_models(make_data):
-    with pytest.raises(ValueError, match=r"data\.rare is for world models"):
-        make_data(rare={"share": 0.2, "points": 10.0, "steps": 2})
+REPEATS = [{"rare": {"share": 0.2, "points": 10.0, "steps": 2}}, {"new_actions": {"share": 0.2, "steps": 1}}]
+
+
+@pytest.mark.parametrize("repeats", REPEATS)
+def test_repeated_windows_are_for_world_models(make_data, repeats):
+    with pytest.raises(ValueError, match=rf"data\.{next(iter(repeats))} is for world models"):
+        make_data(context_length=2, **repeats)
 
 
 def test_what_is_learnt_of_points_drawn_too_often_is_how_often_they_really_occur(make_data):

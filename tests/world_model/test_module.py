@@ -97,6 +97,24 @@ def test_only_what_the_action_changes_counts_more(latents: LatentDataModule, ima
     assert listening.max() <= 10
 
 
+@pytest.mark.parametrize(("back", "counts"), [(1, True), (2, True), (3, False)])
+def test_the_step_before_counts_as_well_as_the_frames_show_an_action_late(
+    latents: LatentDataModule, back: int, counts: bool
+) -> None:
+    model = build_model(OmegaConf.create(TINY_ATTENTION | {"memory": 3}), latents.facts())
+    assert isinstance(model, AttentionWorldModel)
+    size = model.action_embedding.embedding_dim
+    heard = slice((3 - back) * size, (4 - back) * size)
+    with torch.no_grad():  # it hears only what was done so many steps ago
+        weight = model.join_actions.weight
+        kept = weight[:, heard].clone()
+        weight[:, : 3 * size] = 0
+        weight[:, heard] = kept
+    module = WorldModelModule(model, ADAM, None, imagined_steps=1, action_weight=9.0)
+    weights = module._predict_and_weigh(latents.windows(latents.train_starts[:8], 3), 9.0)[1]
+    assert bool((weights > 1).any()) == counts
+
+
 def test_weighing_leaves_the_draws_of_the_next_steps_to_chance(latents: LatentDataModule) -> None:
     model = build_model(OmegaConf.create(TINY_ATTENTION), latents.facts())
     module = WorldModelModule(model, ADAM, None, action_weight=9.0)

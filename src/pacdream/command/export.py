@@ -47,7 +47,7 @@ def export_run(path: Path, output: Path) -> str:
     assert isinstance(settings, DictConfig)
     settings.recording.update(FRESH)
     settings.paths.outputs = "outputs"
-    settings.data.update({"episodes": "${recording.output}", "val_fraction": 1.0, "rare": None})
+    settings.data.update({"episodes": "${recording.output}", "val_fraction": 1.0, "rare": None, "new_actions": None})
     with atomic_path(output / ".hydra" / "config.yaml") as temporary:
         OmegaConf.save(settings, temporary)
     return identity

@@ -119,8 +119,8 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
                 write_manifest(recorder.folder, manifest)
                 stored = manifest
                 progress.update(task, advance=1, steps=manifest.num_steps)
-    except (KeyboardInterrupt, SystemExit):
-        log.warning("stopping: the episodes that were handed to the processes are played to their end first")
+    except BaseException:
+        log.warning("stopping as soon as the episodes that were handed to the processes have ended")
         raise
     finally:
         # After an error or Ctrl-C: do not start what has not begun, keep what is finished.

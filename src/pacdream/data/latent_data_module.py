@@ -21,8 +21,8 @@ from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
 from pacdream.data.origin import Origin
-from pacdream.data.rare_windows import check_new_actions, check_rare, with_new_actions, with_rare_ones
 from pacdream.data.recording import Recording
+from pacdream.data.repeated_windows import check_new_actions, check_rare, with_new_actions, with_rare_ones
 from pacdream.data.split import EpisodeSplit, split_episodes
 from pacdream.game.game import Game
 from pacdream.game.games import game_of
@@ -80,14 +80,14 @@ class LatentDataModule(ResumableDataModule):
             rare: repeats windows with a rare event until they are a ``share`` of all: a life lost, or so many
                 ``points`` earned, in their last ``steps`` steps; none to take every window once.
             new_actions: repeats windows in whose last ``steps`` steps an action is another than the one before until
-                they are a ``share`` of all; none to take every window once.
+                they are a ``share`` of all, after the rare ones; none to take every window once.
 
         Raises:
             ValueError: rare events or new actions are not described by those numbers, or one is out of range.
         """
         super().__init__()
         check_rare(rare)
-        check_new_actions(new_actions)
+        check_new_actions(new_actions, context_length)
         self.rare, self.new_actions = rare, new_actions
         self.folder, self.cache_folder = Path(episodes), Path(cache)
         self.more, self.mirror = [Path(folder) for folder in more_episodes], mirror
@@ -97,6 +97,16 @@ class LatentDataModule(ResumableDataModule):
         self.encode_batch_size = encode_batch_size
         self.val_fraction, self.split_seed, self.seed = val_fraction, split_seed, seed
         self.device = torch.device("cpu")
+
+    def refuse_repeats(self, reason: str) -> None:
+        """For networks that do not learn from windows.
+
+        Raises:
+            ValueError: some windows are to be repeated.
+        """
+        for name in ("rare", "new_actions"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"data.{name} is for world models: {reason}")
 
     def facts(self) -> dict[str, Any]:
         """What a world model must know of data and tokenizer, in plain numbers."""

@@ -9,7 +9,7 @@ from pacdream.types import Episode
 AROUND_DEATH = 8
 """Steps before and after the loss of a life that belong to it."""
 LONGEST_MOVE = 8
-"""Pixels that a player goes in a step, in each direction; who goes farther came through a tunnel."""
+"""Pixels that a player can move in a step, on each axis; a longer move is a tunnel or a new life."""
 
 
 def rare_states(episode: Episode, game: Game) -> dict[str, NDArray[np.bool_]]:
@@ -17,7 +17,7 @@ def rare_states(episode: Episode, game: Game) -> dict[str, NDArray[np.bool_]]:
     return {
         "all": np.ones(len(episode.frames), np.bool_),
         "death": _around(np.diff(episode.lives.astype(int)) < 0),
-        **({"turning back": _turning_back(game.player, episode)} if game.player else {}),
+        **({"reversal": _reversals(game.player, episode)} if game.player else {}),
         **{name: test(episode) for name, test in game.states.items()},
     }
 
@@ -30,7 +30,7 @@ def _around(events: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return near
 
 
-def _turning_back(player: Sprite, episode: Episode) -> NDArray[np.bool_]:
+def _reversals(player: Sprite, episode: Episode) -> NDArray[np.bool_]:
     """Frames (T+1,) into which the player moved against the move before, and those after them, which show it.
 
     A frame is the brightest of several pictures, so that who turns back is first seen to stand still.

@@ -68,15 +68,14 @@ class OutcomeDataModule(LatentDataModule):
 
         Raises:
             ValueError: the oversampling is not between 0 and 1, the numbers of steps do not ascend from 1, those of
-                points do not ascend, or rare windows are wanted as well.
+                points do not ascend, or repeated windows are wanted as well.
         """
         super().__init__(**latents)
         if not 0 <= oversampling <= 1:
             raise ValueError(f"data.oversampling={oversampling} must lie in [0, 1]")
         if list(lost_within) != sorted({1, *lost_within}) or lost_within[0] < 1:
             raise ValueError(f"data.lost_within={list(lost_within)} must begin with 1 and ascend")
-        if self.rare is not None:
-            raise ValueError("data.rare is for world models: data.oversampling shows an outcome network the rare steps")
+        self.refuse_repeats("data.oversampling shows an outcome network the rare steps")
         self.before, self.after, self.dreams = before, after, dreams
         self.oversampling, self.max_val_steps = oversampling, max_val_steps
         if points is not None and (len(points) < 2 or list(points) != sorted(set(points))):

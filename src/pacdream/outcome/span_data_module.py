@@ -47,11 +47,10 @@ class SpanDataModule(LatentDataModule):
             latents: see ``LatentDataModule``.
 
         Raises:
-            ValueError: rare windows are wanted.
+            ValueError: repeated windows are wanted.
         """
         super().__init__(**latents)
-        if self.rare is not None:
-            raise ValueError("data.rare is for world models: spans are drawn as they occur")
+        self.refuse_repeats("spans are drawn as they occur")
         self.before, self.after, self.max_span, self.max_val_spans = before, after, max_span, max_val_spans
 
     def facts(self) -> dict[str, Any]:

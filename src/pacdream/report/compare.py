@@ -111,6 +111,7 @@ def _conditions(run: Measured) -> dict[str, Any]:
     return {
         "on different episodes": about.get("held_out"),
         "at different moments": [settings.get(name) for name in ("warmup", "horizon", "num_windows")],
+        "with other moments of control": [settings.get(name) for name in ("control_moments", "control_horizon")],
         "with different resampling": [about.get("seed"), settings.get("resamples")],
         "with different ceilings of skill": about.get("ceiling"),
         "against a copy* that was chosen otherwise": about.get("copy_star"),

@@ -40,8 +40,8 @@ class WorldModelModule(NetworkModule):
             scheduler: a factory, see ``conf/scheduler``.
             imagined_steps: the last steps of each window, in which the model goes on from codes that it has drawn
                 itself, the first of them from the real grids before; none to teach every step with real grids.
-            action_weight: how much more a code counts whose prediction is changed for certain by another action, in
-                its step and the one before; none to count all codes alike.
+            action_weight: how much more a code counts whose prediction is changed for certain by other actions, in
+                the steps that are taught and the one before them; none to count all codes alike.
         """
         super().__init__(model, optimizer, scheduler)
         self.imagined_steps, self.action_weight = imagined_steps, action_weight
@@ -83,8 +83,8 @@ class WorldModelModule(NetworkModule):
         seed = int(torch.randint(2**31, ()))  # both predictions must read the same, also if some of it is drawn
         torch.manual_seed(seed)
         logits = self._predict(batch)
-        # The same other action in a row: a frame shows the brightest of several pictures, so that a player who turns
-        # is seen to move a step later.
+        # Also the action before: a frame shows the brightest of several pictures, so that a player who turns is seen
+        # to move a step later.
         others, count = batch.actions.clone(), self.model.num_actions
         others[:, -logits.shape[1] - 1 :] += torch.randint_like(others[:, :1], 1, count)
         gpus = [self.device] if self.device.type == "cuda" else []  # not all of a machine that has several
