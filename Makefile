@@ -27,7 +27,7 @@ tokenizer: setup ## Record the tokenizer's data set and train the VQ-VAE that co
 local_tokenizer: setup ## Record 100 episodes and train the local VQ-VAE that comes with the package
 	$(BIN)/python train.py experiment=vqvae_local $(ARGS)
 
-world_model: setup ## Train the attention world model that comes with the package
+world_model: setup ## Train the first stage of the attention world model that comes with the package
 	$(BIN)/python train.py experiment=attention $(ARGS)
 
 report: setup ## Measure a run again (RUN=outputs/train/<name>/<time>)

@@ -43,7 +43,7 @@ def test_planner_oracles_and_baselines_play_the_same_games_and_a_video_shows_the
     for player in found["players"].values():
         assert len(player["scores"]) == 2
         assert player["low"] <= player["mean"] <= player["high"]
-    assert found["players"]["planner"]["frames_per_decision"] == pytest.approx(10 * 4 / 3, abs=0.3)
+    assert found["players"]["planner"]["frames_per_decision"] == pytest.approx(10 * 4 / 4, abs=0.3)
     assert set(found["rank_correlation"]) == {"dream", "emulator", "judged_emulator", "counted_dream"}
     assert len(found["rank_correlation"]["emulator"]) == 4
     assert len(found["rank_correlation"]["dream"]) == 3  # the last step is judged by the grid after it
