@@ -23,5 +23,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    prepare_arguments("planner.run", "planner.outcome")
+    prepare_arguments("planner.run", "planner.outcome", "planner.spans")
     main()

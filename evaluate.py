@@ -16,5 +16,7 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    prepare_arguments("run", "compare", "checkpoint", "episodes")
+    prepare_arguments(
+        "run", "compare", "checkpoint", "episodes", "report.world_model.outcome", "report.world_model.spans"
+    )
     main()

@@ -84,6 +84,11 @@ def test_another_checkpoint_of_a_run_leaves_its_record_alone(copied: Path, tmp_p
     assert not (copied / "report" / "noted.json").exists()
 
 
+def test_two_checkpoints_are_one_line(copied: Path, tmp_path: Path) -> None:
+    best, last = (copied / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    assert f"run={best} is a checkpoint itself" in refusal(tmp_path, f"run={best}", f"checkpoint={last}")
+
+
 def test_the_best_checkpoint_is_the_runs_own_by_whatever_name(copied: Path, tmp_path: Path) -> None:
     evaluated(tmp_path / "here", f"run={copied / 'checkpoints' / 'best.ckpt'}", *NOTED)
     assert noted(copied)["horizon"]

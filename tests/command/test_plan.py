@@ -66,6 +66,11 @@ def test_a_seed_decides_the_games(run: Path, outcome: Path, tmp_path: Path) -> N
     assert other["random"] != one["random"]
 
 
+def test_a_game_of_one_step_has_no_video(run: Path, outcome: Path, tmp_path: Path) -> None:
+    assert planned(tmp_path, run, outcome, "oracles=[]", "max_steps=1")["players"]["planner"]["steps"] == [1, 1]
+    assert not (tmp_path / "plan.mp4").exists()
+
+
 def test_plans_longer_than_the_spans_that_were_learnt_end_in_a_line() -> None:
     message = r"search\.horizon=18 is more than the 17 steps that spans=ms_pacman_spans can judge"
     with pytest.raises(ValueError, match=message):

@@ -398,11 +398,14 @@ def test_outputs_that_were_moved_are_found_beside_the_run(tmp_path: Path) -> Non
 
 def test_relative_paths_are_found_where_the_run_was_made(tmp_path: Path) -> None:
     made = tmp_path / "made_here"
-    group = {"data": {"episodes": "mine"}, "tokenizer": {"checkpoint": "tokenizers/mine.ckpt"}}
+    (made / "world").mkdir(parents=True)
+    dreams = {"checkpoint": "world"}
+    group = {"data": {"episodes": "mine", "dreams": dreams}, "tokenizer": {"checkpoint": "tokenizers/mine.ckpt"}}
     run = fake_run(tmp_path / "a" / "b" / "run", finished=1.0, **group)
     OmegaConf.save({"hydra": {"runtime": {"cwd": str(made)}}}, run / ".hydra" / "hydra.yaml")
     config = open_run(run).config
     assert config.data.episodes == str(made / "mine")
+    assert config.data.dreams.checkpoint == str(made / "world")
     assert config.tokenizer.checkpoint == str(made / "tokenizers" / "mine.ckpt")
     assert config.paths.outputs == str(made / "outputs")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from pacdream.command.settings_record import record_settings
+from pacdream.command.settings_record import changed_settings, store_settings, unchanged_if_refused
 
 
 def settings(lr: float = 1e-3, resume: str | None = None, outputs: str = "here") -> DictConfig:
@@ -14,6 +14,15 @@ def begun(folder: Path, config: DictConfig) -> None:
     """What Hydra writes before a run begins."""
     (folder / ".hydra").mkdir(exist_ok=True)
     OmegaConf.save(config, folder / ".hydra" / "config.yaml")
+    OmegaConf.save(OmegaConf.create([f"optimizer.lr={config.optimizer.lr}"]), folder / ".hydra" / "overrides.yaml")
+
+
+def record_settings(folder: Path, config: DictConfig) -> list[str]:
+    """A start of which nothing is refused later."""
+    with unchanged_if_refused(folder):
+        changed = changed_settings(folder, config)
+        store_settings(folder, config)
+    return changed
 
 
 @pytest.fixture
@@ -54,3 +63,16 @@ def test_other_settings_are_taken_if_the_run_is_named(learnt: Path) -> None:
     record_settings(learnt, settings())
     assert record_settings(learnt, settings(lr=3e-3, resume=str(learnt))) == ["optimizer.lr: 0.001 -> 0.003"]
     assert record_settings(learnt, settings(lr=3e-3)) == []
+
+
+def test_a_start_that_is_refused_later_leaves_what_the_run_was_begun_with(learnt: Path) -> None:
+    begun(learnt, settings())
+    record_settings(learnt, settings())
+    before = {path: path.read_bytes() for path in learnt.rglob("*.yaml")}
+    assert len(before) == 4
+    another = settings(lr=3e-3, resume=str(learnt))
+    begun(learnt, another)
+    assert changed_settings(learnt, another)
+    with pytest.raises(RuntimeError), unchanged_if_refused(learnt):
+        raise RuntimeError("another network")
+    assert {path: path.read_bytes() for path in learnt.rglob("*.yaml")} == before

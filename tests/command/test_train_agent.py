@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 
+from stable_baselines3 import PPO
+
 from pacdream.command.train_agent import train_agent
 from tests.runs import hydra_run, tiny_outcome, tiny_run
 
@@ -41,7 +43,11 @@ def test_an_agent_learns_is_saved_and_plays_the_game(where: list[str], tmp_path:
 
 def test_it_goes_on_where_it_was_saved(where: list[str], tmp_path: Path) -> None:
     learnt(tmp_path / "first", where, "steps=16")
-    assert learnt(tmp_path / "second", where, "steps=48", f"resume={tmp_path / 'first'}")["steps"] == 48
+    going_on = ["steps=48", f"resume={tmp_path / 'first'}"]
+    assert learnt(tmp_path / "second", where, *going_on, "agent.learning_rate=1e-5")["steps"] == 48
+    assert PPO.load(tmp_path / "second" / "agent.zip").learning_rate == 1e-5  # with the settings of today
+    with pytest.raises(ValueError, match=r"holds an agent that sees .*'features_dim': 8.*choose those settings again"):
+        learnt(tmp_path / "third", where, *going_on, "agent.features_dim=16")
 
 
 def test_an_agent_does_not_go_on_in_another_world(where: list[str], tmp_path: Path) -> None:

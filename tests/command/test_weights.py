@@ -9,11 +9,12 @@ from omegaconf import OmegaConf
 from pacdream.command.run import open_run
 from pacdream.command.train import train
 from pacdream.command.weights import begin_with
-from pacdream.core.checkpoints import build_model, save_model
+from pacdream.core.checkpoints import build_model, load_model, save_model
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.outcome.network import OutcomeNetwork
 from pacdream.world_model.base import WorldModel
 from tests.conftest import TINY_GRU, compose_config, latent_data, pac_man_recording
-from tests.runs import hydra_run, quick_cost, small_overrides, tiny_run
+from tests.runs import hydra_run, quick_cost, small_overrides, tiny_outcome, tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,16 @@ def test_a_network_of_another_shape_is_one_line(run: Path, latents: LatentDataMo
     with pytest.raises(ValueError, match=r"weights=.* holds another network than the configured one") as error:
         begin_with(str(run), gru(latents, hidden_size=8), latents)
     assert "\n" not in str(error.value)
+
+
+def test_an_outcome_network_that_tells_other_points_is_one_line(
+    episodes: Path, tokenizer_path: Path, latents: LatentDataModule
+) -> None:
+    run = tiny_outcome(episodes, tokenizer_path)
+    network = load_model(run / "checkpoints" / "best.ckpt", OutcomeNetwork)
+    network.points += 1
+    with pytest.raises(ValueError, match=r"tells other points than occur here: choose theirs, data.points=\[0,"):
+        begin_with(str(run), network, latents)
 
 
 @pytest.mark.parametrize("weights", ["nowhere", "nowhere.ckpt"])

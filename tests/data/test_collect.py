@@ -1,5 +1,7 @@
 import hashlib
+import os
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -61,6 +63,35 @@ def test_two_processes_record_the_same_bytes_as_one(recorded, tmp_path):
     recording(tmp_path / "two", workers=2).record()
     assert hashes(tmp_path / "two") == hashes(recorded)
     assert (tmp_path / "two" / "manifest.json").read_text() == (recorded / "manifest.json").read_text()
+
+
+class KilledPolicy(RandomPolicy):
+    """Ends the process that it plays in, as the kernel does when memory is short."""
+
+    def act(self, observation):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_one_line(tmp_path):
+    policy = {"_target_": f"{__name__}.KilledPolicy"}
+    with pytest.raises(ValueError, match=r"a recording process was killed.* fewer than workers=2 by the same command"):
+        replace(recording(tmp_path / "killed", workers=2), policy=policy).record()
+
+
+class CountingPolicy(RandomPolicy):
+    """Says how many threads its process may use, in the length of what it is called."""
+
+    @property
+    def name(self):
+        return f"{os.environ['OMP_NUM_THREADS']} threads"
+
+
+def test_processes_share_the_cores(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    policy = {"_target_": f"{__name__}.CountingPolicy"}
+    manifest = replace(recording(tmp_path / "shared", workers=2), policy=policy).record()
+    assert {entry.policy for entry in manifest.episodes} == {"3 threads"}
 
 
 def test_manifest_describes_the_game_and_every_file(recorded):

@@ -167,6 +167,11 @@ def test_windows_with_a_rare_event_are_repeated_until_they_are_their_share(folde
     assert set(starts) == set(plain.tolist())
 
 
+def test_a_limit_counts_what_is_shown(folder, cache):
+    wanted = {"share": 0.95, "steps": 1}
+    assert len(set_up(folder, cache, context_length=3, new_actions=wanted, limit=7).train_starts) == 7
+
+
 def test_without_any_rare_event_there_is_nothing_to_repeat(folder, cache):
     with pytest.raises(ValueError, match="no training window holds such an event"):
         set_up(folder, cache, rare=RARE | {"points": 1e9})

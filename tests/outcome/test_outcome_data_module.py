@@ -8,7 +8,7 @@ from pacdream.outcome import dreams
 from pacdream.outcome.dreams import Dreams
 from pacdream.outcome.outcome_data_module import OutcomeDataModule
 from pacdream.outcome.targets import class_of_points
-from pacdream.rollout.sampler import Greedy
+from pacdream.rollout.sampler import Categorical, Greedy
 from tests.conftest import TINY_GRU, pac_man_recording
 from tests.rollout.scripted import ScriptedWorldModel, stand_still
 
@@ -28,12 +28,12 @@ def make_data(latents):
     return make
 
 
-def dreams_of(model, origin=None, **changes):
+def dreams_of(model, origin=None, sampler=None, **changes):
     model.recipe = getattr(model, "recipe", {})
     settings = {"count": 6, "val_count": 3, "horizon": 5, "context": 4, "batch_size": 4, **changes}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dreams, "load_world_model", lambda _: (model, origin or Origin({}, None, ())))
-        return Dreams("a model", Greedy(), **settings)
+        return Dreams("a model", sampler or Greedy(), **settings)
 
 
 def ready(data):
@@ -98,6 +98,15 @@ def test_the_same_seed_draws_the_same_steps_and_another_does_not(make_data):
     one, same, other = (ready(make_data(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(one.train_steps, same.train_steps)
     assert not torch.equal(one.train_steps, other.train_steps)
+
+
+def test_what_a_dream_draws_does_not_depend_on_the_batch_it_is_in(make_data, gru):
+    data = ready(make_data())
+    drawn = [
+        dreams_of(gru, sampler=Categorical(1.0, None, seed=0), batch_size=size).of(data, data.split.train, 6, seen=1)[0]
+        for size in (2, 6)
+    ]
+    assert torch.equal(*drawn)
 
 
 def test_a_world_model_of_another_tokenizer_cannot_dream_here(make_data, gru):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,15 @@ def test_two_emulators_draw_sticky_frames_of_their_own(game):
     one, other, same = (foresight.foretell(standing(game), plans).points for foresight in made)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_what_is_foretold_of_a_game_does_not_depend_on_the_others(game):
+    plans, another = torch.randint(9, (1, 12, 15)), make_env(sticky=0.25)
+    another.reset(seed=1)
+    alone, beside = (EmulatorForesight(lambda: make_env(sticky=0.25), seed=0) for _ in range(2))
+    both = replace(standing(game), games=[another, game], last_actions=[LEFT, LEFT])
+    told = beside.foretell(both, plans.repeat(2, 1, 1)).points[12:]
+    assert torch.equal(told, alone.foretell(standing(game), plans).points)
 
 
 class Told:

@@ -14,7 +14,7 @@ from pacdream.command.provenance import check_same_data, store_provenance
 from pacdream.command.result import read_result
 from pacdream.command.resume import resumed_arguments
 from pacdream.command.run import open_run
-from pacdream.command.settings_record import record_settings
+from pacdream.command.settings_record import changed_settings
 from pacdream.core.csv_logger import CSVLogger
 from pacdream.evaluation.scorecard import read_scorecard
 from tests.runs import tiny_run
@@ -41,7 +41,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 
 def settings_are_compared(run: Path) -> None:
-    record_settings(run, OmegaConf.merge(OmegaConf.load(run / ".hydra" / "config.yaml"), {"resume": str(run)}))
+    changed_settings(run, OmegaConf.merge(OmegaConf.load(run / ".hydra" / "config.yaml"), {"resume": str(run)}))
 
 
 def data_are_compared(run: Path) -> None:

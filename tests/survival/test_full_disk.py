@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pacdream.command.entry_point import entry_point
 from pacdream.command.provenance import read_provenance, store_provenance
 from pacdream.command.result import Result, read_result
-from pacdream.command.settings_record import record_settings
+from pacdream.command.settings_record import store_settings
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, save_model
 from pacdream.core.csv_logger import CSVLogger
@@ -174,7 +174,7 @@ def kinds(latents: LatentDataModule, tmp_path_factory: pytest.TempPathFactory) -
         ),
         Kind(
             "settings.yaml",
-            lambda folder, version: record_settings(folder, OmegaConf.create({"seed": version, "resume": "here"})),
+            lambda folder, version: store_settings(folder, OmegaConf.create({"seed": version})),
             lambda folder: OmegaConf.load(folder / "settings.yaml").seed,
         ),
         Kind("metrics.json", write_card, lambda folder: read_scorecard(folder / "metrics.json")),

@@ -26,15 +26,21 @@ def make_ppo(
         env: whose observations are flat codes.
         grid_shape: (h, w) of them.
         seed: of everything it draws.
-        resume: a saved agent.
+        resume: a saved agent, which goes on with the ``settings`` of today.
         embedding_dim: channels of a code.
         features_dim: features that actor and critic see.
         reward_scale: rewards are multiplied with this before it sees them.
         settings: of ``stable_baselines3.PPO``.
+
+    Raises:
+        ValueError: the saved agent sees other features.
     """
     scaled = ScaledRewards(env, reward_scale)
-    if resume is not None:
-        return PPO.load(resume, scaled, device="cpu", seed=seed)
     features = {"grid_shape": list(grid_shape), "embedding_dim": embedding_dim, "features_dim": features_dim}
+    if resume is not None:
+        agent = PPO.load(resume, scaled, device="cpu", seed=seed, **settings)
+        if (saved := agent.policy_kwargs["features_extractor_kwargs"]) != features:
+            raise ValueError(f"{resume} holds an agent that sees {saved}, not {features}: choose those settings again")
+        return agent
     kwargs = {"features_extractor_class": GridFeatures, "features_extractor_kwargs": features, "net_arch": []}
     return PPO("MlpPolicy", scaled, seed=seed, device="cpu", policy_kwargs=kwargs, **settings)

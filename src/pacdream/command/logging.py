@@ -41,7 +41,7 @@ def _read_address(path: Path) -> dict[str, str]:
         address: dict[str, str] = json.loads(path.read_text())
         if not {"project", "group", "id"} <= address.keys() <= _ADDRESS or {*map(type, address.values())} != {str}:
             raise ValueError("it is not the address of a run")
-        return address if address["id"] else {}
+        return address
 
 
 def address_of(logger: WandbLogger) -> dict[str, str]:

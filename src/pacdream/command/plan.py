@@ -1,7 +1,7 @@
 """Planning in the real game, beside its baselines and its oracles."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from pacdream.planner.games import Played, play_games
 from pacdream.planner.imagination import Imagination
 from pacdream.planner.oracles import CountedDream, EmulatorForesight, JudgedEmulator
 from pacdream.planner.policy import PlannerPolicy
-from pacdream.planner.prospects import Foresight
+from pacdream.planner.prospects import Foresight, Present
 from pacdream.rollout.video import Film, write_video
 
 log = logging.getLogger(__name__)
@@ -45,12 +45,12 @@ def plan(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     make_env = partial(build, config.env)
     planner: PlannerPolicy = build(config.planner)
-    oracles = _oracles(planner, make_env)
+    oracles = _oracles(planner, make_env)  # those that play; others are asked, or what they have drawn would differ
     if unknown := set(config.oracles) - set(oracles):
         raise ValueError(f"oracles={sorted(unknown)} are unknown: choose among {', '.join(oracles)}")
     seeds = [episode_seeds(config.seed, index) for index in range(config.episodes)]
     play = partial(play_games, make_env, seeds=seeds, max_steps=config.max_steps)
-    record = _Record(planner, _correlation(config, planner, oracles, make_env), config)
+    record = _Record(planner, _correlation(config, planner, make_env), config)
     log.info("%d games side by side", config.episodes)
     told = partial(scores_of, resamples=config.resamples, seed=config.seed)
     about = {
@@ -67,7 +67,8 @@ def plan(config: DictConfig) -> None:
         found["rank_correlation"] = record.correlation.means() if record.correlation else {}
         write_json(folder / "plan.json", found)  # what has been played is kept whatever happens to the rest
     _print(found)
-    write_video(folder / "plan.mp4", record.film(make_env), config.fps)
+    if film := record.film(make_env):
+        write_video(folder / "plan.mp4", film, config.fps)
     log.info("scores, correlations and a video: %s", folder)
 
 
@@ -87,14 +88,14 @@ def _with(planner: PlannerPolicy, foresight: Foresight, name: str) -> PlannerPol
 
 
 def _correlation(
-    config: DictConfig, planner: PlannerPolicy, oracles: dict[str, Foresight], make_env: Callable[[], PaletteFrames]
+    config: DictConfig, planner: PlannerPolicy, make_env: Callable[[], PaletteFrames]
 ) -> RankCorrelation | None:
     """Compares the dream, the oracles and, where dots are known, a dream whose dots are counted."""
     if not config.moments:
         return None
     dream, game = planner.foresight, game_of(config.env)
     assert isinstance(dream, Imagination)
-    asked: dict[str, Foresight] = {"dream": dream, **oracles}
+    asked: dict[str, Foresight] = {"dream": dream, **_oracles(planner, make_env)}
     if game.dot_size is not None:
         asked["counted_dream"] = CountedDream(dream, planner.tokenizer, game)
     real = EmulatorForesight(make_env, seed=0)
@@ -121,15 +122,25 @@ class _Record:
         if not playing[0]:
             return
         if step % self.planner.replan_every == 0:
-            self._dreamt += self.planner.followed(0)
+            self._dreamt += self._foreseen(present)
         self._frames.append(frames[0].copy())  # a view would keep the frames of all games
         self._real.append(present.state.codes[0])
         self._actions.append(int(self.planner.last_actions[0]))
 
-    def film(self, make_env: Callable[[], PaletteFrames]) -> Film:
-        """The first game: each frame beside what the plan that led to it had foreseen."""
+    def _foreseen(self, present: Present) -> Iterable[Tensor]:
+        """Grids (h, w) that the plan of the first game leads to until another one is looked for."""
+        dream, planner = self.planner.foresight, self.planner
+        assert isinstance(dream, Imagination)
+        plan = np.concatenate([planner.last_actions[:1], planner.plans[0, : planner.replan_every - 1]])
+        plans = torch.from_numpy(plan).to(present.actions.device)[None, None]
+        return dream.imagine(present.pick([0]), plans)[0, 0]
+
+    def film(self, make_env: Callable[[], PaletteFrames]) -> Film | None:
+        """The first game: each frame beside what the plan that led to it had foreseen; none of a single step."""
         names = make_env().action_names
         count = min(len(self._frames), len(self._dreamt) + 1) - 1
+        if not count:
+            return None
         real, dreamt = torch.stack(self._real[1 : count + 1]), torch.stack(self._dreamt[:count])
         rgb = ntsc_palette()
         decode = self.planner.tokenizer.decode
@@ -177,7 +188,8 @@ def _print(found: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     if found["rank_correlation"]:
-        horizons = (1, 2, 4, 8, 12, 14)
+        longest = max(len(row) for row in found["rank_correlation"].values())
+        horizons = sorted({1, 2, 4, 8, longest - 1, longest} & {*range(1, longest + 1)})
         ranks = Table("foretold against real returns of the same plans, after", *map(str, horizons))
         for name, row in found["rank_correlation"].items():
             shown = [row[h - 1] if h <= len(row) else None for h in horizons]

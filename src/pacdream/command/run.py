@@ -16,7 +16,6 @@ from pacdream.command.logging import wandb_logger
 from pacdream.command.provenance import read_provenance
 from pacdream.command.run_data import open_data
 from pacdream.command.run_settings import is_run, run_settings
-from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about, weights_sha256
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import Manifest, read_episode, read_manifest
@@ -141,8 +140,7 @@ class Run:
     @cached_property
     def _header(self) -> dict[str, Any]:
         """What the checkpoint says of itself beside its weights."""
-        safe = self.checkpoint.suffix == ".safetensors"
-        content = read_about(self.checkpoint) if safe else read_checkpoint(self.checkpoint)
+        content = read_about(self.checkpoint)
         return {key: content[key] for key in ABOUT if key in content}
 
 
@@ -160,6 +158,8 @@ def open_run(path: str | Path | None, default: DictConfig | None = None, checkpo
     """
     path = BUNDLED if path is None else Path(path)
     if path.is_file():
+        if checkpoint is not None:
+            raise ValueError(f"run={path} is a checkpoint itself: give checkpoint={checkpoint} with the run's folder")
         folder = path.parent.parent
         if is_run(folder):
             return Run(folder, path, run_settings(folder), bare=False)

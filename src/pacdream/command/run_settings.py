@@ -29,11 +29,12 @@ def run_settings(folder: Path) -> DictConfig:
     around = (parent for parent in folder.resolve().parents[:5] if (parent / "episodes").is_dir())
     with reading(path, _RESTORE):
         config.paths.outputs = str(next(around, cwd / config.paths.outputs))
-        for group, key in (("data", "episodes"), ("tokenizer", "checkpoint")):
-            value = (config.get(group) or {}).get(key)
-            bundled = group == "tokenizer" and value and not Path(value).suffix  # its name, which is no path
-            if value and not bundled and not Path(value).exists():
-                config[group][key] = str(cwd / value)
+        for key in ("data.episodes", "tokenizer.checkpoint", "data.dreams.checkpoint"):
+            value = OmegaConf.select(config, key)
+            if not value or Path(value).exists():
+                continue
+            if key == "data.episodes" or Path(value).suffix or (cwd / value).exists():  # else the name of a bundled one
+                OmegaConf.update(config, key, str(cwd / value))
     return config
 
 

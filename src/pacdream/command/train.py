@@ -20,7 +20,7 @@ from pacdream.command.provenance import provenance, store_provenance
 from pacdream.command.result import Result, error_file, read_result
 from pacdream.command.resume import first_checkpoint
 from pacdream.command.schemas import TrainSettings
-from pacdream.command.settings_record import record_settings
+from pacdream.command.settings_record import changed_settings, store_settings, unchanged_if_refused
 from pacdream.command.weights import begin_with
 from pacdream.core.check_settings import check_settings
 from pacdream.core.checkpoints import build_model
@@ -40,14 +40,18 @@ def train(config: DictConfig) -> float | None:
         logging.getLogger(name).handlers.clear()  # Hydra's handler writes the same lines, and to a file
     folder = Path(HydraConfig.get().runtime.output_dir)
     with folder_lock(folder):
-        changed, result = record_settings(folder, config), read_result(folder)
+        with unchanged_if_refused(folder):
+            changed, result = changed_settings(folder, config), read_result(folder)
         if result is not None and result.reported and not changed:
             log.info("%s has finished already: nothing is left to do", folder)
             return result.score
         with error_file(folder):
-            check_settings(config, TrainSettings)  # before anything is recorded for it
-            check_launch(config)
-            training = _build(config, folder)
+            with unchanged_if_refused(folder):
+                check_settings(config, TrainSettings)  # before anything is recorded for it
+                check_launch(config)
+                training = _build(config, folder)
+                (folder / "result.json").unlink(missing_ok=True)  # it speaks of what was trained until now
+                store_settings(folder, config)
             return _fit(training, config, folder).score
 
 
@@ -75,7 +79,6 @@ def _build(config: DictConfig, folder: Path) -> _Training:
         model.begin_with_codes(data.tokenizer.code_features())
     data.memory = getattr(model, "memory", None)  # validation shows as much of the past as the model can use
     start = first_checkpoint(folder, config.resume)
-    (folder / "result.json").unlink(missing_ok=True)
     if start:
         check_start(start, model, data)
     begun_with = begin_with(config.weights, model, data) if config.weights is not None and not start else {}

@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 from pacdream.command.run import open_run
-from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about, recipe_of, weights_sha256
 from pacdream.core.files import one_line
 from pacdream.core.settings import differences
 from pacdream.data.origin import Origin, check_fresh
+from pacdream.outcome.network import OutcomeNetwork
 from pacdream.world_model.base import WorldModel
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,10 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
         found = load_model(path, type(model))
     except ValueError as error:
         raise ValueError(f"weights={weights}: {error}") from error
+    if (theirs := _points_of(found)) != _points_of(model):
+        raise ValueError(
+            f"weights={weights} tells others than the points that occur here: choose data.points=[{theirs}]"
+        )
     try:
         begin = model.begin_with_weights if isinstance(model, WorldModel) else model.load_state_dict
         begin(found.state_dict())
@@ -43,7 +47,7 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
         raise ValueError(
             f"weights={weights} holds another network than the configured one: {one_line(error)}"
         ) from error
-    about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
+    about = read_about(path)
     was = Origin.read(about)
     check_fresh(path, was, data.origin)
     data.origin = data.origin.after(was)
@@ -51,3 +55,8 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
         log.warning("the weights were trained with another setting: %s", change)
     log.info("beginning with the weights of %s", path)
     return {"weights": weights_sha256(found)}
+
+
+def _points_of(network: nn.Module) -> str:
+    """The numbers of points that an outcome network tells."""
+    return ",".join(f"{value:g}" for value in network.points.tolist()) if isinstance(network, OutcomeNetwork) else ""

@@ -45,11 +45,13 @@ def save_model(path: Path, model: nn.Module, about: Mapping[str, Any] | None = N
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What ``save_model`` has kept beside the weights, nothing if that was nothing.
+    """What a file says beside its weights: all of a training checkpoint, or what ``save_model`` has kept, if anything.
 
     Raises:
-        ValueError: not a safetensors file.
+        ValueError: neither of them.
     """
+    if path.suffix != ".safetensors":
+        return read_checkpoint(path)
     try:
         with safe_open(path, "pt") as file:
             return dict(json.loads((file.metadata() or {}).get("about", "{}")))

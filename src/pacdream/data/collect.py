@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,12 @@ def index_of(file: str) -> int:
     return int(Path(file).stem.removeprefix("episode_"))
 
 
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, which lets the running episodes end, but do not outlive it if it is killed."""
+def _begin_worker(threads: int) -> None:
+    """Leave Ctrl-C to the parent, which lets the running episodes end, but do not outlive it if it is killed.
+
+    A policy with networks gets its share of the cores: more threads than cores make all of them slower.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # torch is loaded later, with the policy
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -108,6 +113,7 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
         workers,
         multiprocessing.get_context("spawn"),
         initializer=_begin_worker,
+        initargs=(max(1, (os.cpu_count() or 1) // workers),),
     )
     futures = [pool.submit(recorder.record, index) for index in missing]
     stored = manifest
@@ -119,6 +125,11 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
                 write_manifest(recorder.folder, manifest)
                 stored = manifest
                 progress.update(task, advance=1, steps=manifest.num_steps)
+    except BrokenProcessPool as error:
+        raise ValueError(
+            "a recording process was killed, perhaps for want of memory: what has been recorded is kept, go on with "
+            f"fewer than workers={workers} by the same command"
+        ) from error
     except BaseException:
         log.warning("stopping as soon as the episodes that were handed to the processes have ended")
         raise

@@ -151,7 +151,7 @@ class LatentDataModule(ResumableDataModule):
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = self._split_of(cache)
         self._store_split(cache)
-        self.train_starts = evenly(cache.window_starts(self.split.train, self.context_length), self.limit)
+        self.train_starts = cache.window_starts(self.split.train, self.context_length)
         self.val_starts = cache.window_starts(self.split.val, 1)
         if stage == "fit" and not len(self.train_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
@@ -159,6 +159,7 @@ class LatentDataModule(ResumableDataModule):
             self.train_starts = with_rare_ones(cache, self.train_starts, self.context_length, self.rare)
         if stage == "fit" and self.new_actions is not None:
             self.train_starts = with_new_actions(cache, self.train_starts, self.context_length, self.new_actions)
+        self.train_starts = evenly(self.train_starts, self.limit)
         self.codes, self.actions = cache.codes.to(self.device), cache.actions.to(self.device)
         self.best_copy = cache_calls(self._fit_best_copy)
         log.info("%d training windows and %d validation steps", len(self.train_starts), len(self.val_starts))

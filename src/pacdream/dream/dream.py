@@ -156,8 +156,8 @@ class Dream:
         with autocast(self._device, self.precision):
             logits = self.outcome(self._codes, self._actions[:, self.outcome.before])
         judged = self.age > self.outcome.after
-        points = (logits.points.softmax(-1) @ self.outcome.points).double().cpu().numpy()
-        ends = (logits.lost[:, 0] if self.ends == "life" else logits.over).sigmoid().double().cpu().numpy()
+        points = (logits.points.softmax(-1) @ self.outcome.points).cpu().double().numpy()
+        ends = (logits.lost[:, 0] if self.ends == "life" else logits.over).sigmoid().cpu().double().numpy()
         lost = np.where(judged, ends, 0.0)
         drawn = np.array([rng.random() for rng in self._rngs])
         return DreamStep(step.codes, np.where(judged, points, 0.0), drawn < lost, self.age >= self.horizon, lost)

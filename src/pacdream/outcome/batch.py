@@ -25,7 +25,7 @@ class OutcomeBatch:
     points_weight: Tensor
     """(B,) of each step in the loss of points: what is shown more often for its lost life weighs as much less."""
     points_shift: Tensor
-    """(V,) by how much the logits of each number of points are raised by showing it more often than it occurs."""
+    """(V,) by how much the logits of each number of points are raised by showing it more often than it occurs; or 0."""
     imagined: bool
     """The grids are a world model's, of recorded actions; the outcomes are those of the game all the same."""
 

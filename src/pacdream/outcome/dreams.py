@@ -74,18 +74,24 @@ class Dreams:
         if not len(starts):
             raise ValueError(f"no episode is longer than {before - 1 + self.horizon} steps: choose a shorter horizon")
         frames = starts[:, None] + torch.arange(before + self.horizon)
-        device, dreamt = data.codes.device, []
+        device = data.codes.device
+        dreamt: list[Tensor] = []
         for part in track(frames.split(self.batch_size), "dreaming"):
             codes, actions = data.codes[part[:, :before].to(device)], data.actions[part[:, :-1].to(device)]
-            dreamt.append(self.imagine(codes[:, -self.context :].long(), actions[:, before - self.context :].long()))
+            recorded = codes[:, -self.context :].long(), actions[:, before - self.context :].long()
+            dreamt.append(self.imagine(*recorded, first=sum(len(some) for some in dreamt)))
         real = data.codes[frames[:, before - seen : before].to(device)].long()
         log.info("%d dreams of %d steps", len(frames), self.horizon)
         return torch.cat([real, torch.cat(dreamt)], 1), frames[:, before - seen :]
 
-    def imagine(self, context: Tensor, actions: Tensor) -> Tensor:
-        """Grids (B, T, h, w) that follow real ones (B, C, h, w) with actions (B, C - 1 + T)."""
+    def imagine(self, context: Tensor, actions: Tensor, first: int) -> Tensor:
+        """Grids (B, T, h, w) that follow real ones (B, C, h, w) with actions (B, C - 1 + T).
+
+        ``first`` is the number of the first of these dreams, which decides with the sampler's seed what each draws.
+        """
+        model, rows = self.world_model.to(context.device), range(first, first + len(context))
         with autocast(context.device, self.precision):
-            return imagine(self.world_model.to(context.device), context, actions, self.sampler).codes
+            return imagine(model, context, actions, self.sampler, rows=rows).codes
 
     @property
     def identity(self) -> str:

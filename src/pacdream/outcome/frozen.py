@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from torch import nn
 
-from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about
 from pacdream.data.origin import Origin
 from pacdream.outcome.network import OutcomeNetwork
@@ -81,7 +80,7 @@ def _load(kind: type[Net], what: str, checkpoint: str, tokenizer: str) -> Net:
                 "and give its folder"
             )
         network = load_model(path, kind)
-        about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
+        about = read_about(path)
     trained = Origin.read(about).identities.get("tokenizer", tokenizer)
     if trained != tokenizer:
         raise ForeignOutcomeError(

@@ -104,10 +104,10 @@ class OutcomeNetwork(nn.Module):
             ValueError: a number that makes no network.
         """
         super().__init__()
-        if min(before, after) < 0 or min(embedding_dim, width, num_blocks) < 1:
+        if min(before, after) < 0 or min(embedding_dim, num_blocks) < 1 or width < 8 or width % 8:
             raise ValueError(
-                f"before={before} and after={after} must be at least 0, embedding_dim={embedding_dim}, width={width} "
-                f"and num_blocks={num_blocks} at least 1"
+                f"before={before} and after={after} must be at least 0, embedding_dim={embedding_dim} and "
+                f"num_blocks={num_blocks} at least 1, width={width} a multiple of 8"
             )
         self.grid_shape = (grid_shape[0], grid_shape[1])
         self.codebook_size, self.num_actions = codebook_size, num_actions

@@ -55,7 +55,7 @@ class RankCorrelation:
 def _by_row(foresight: Foresight, present: Present, plans: torch.Tensor) -> NDArray[np.float64]:
     """Returns (B, P, S)."""
     found = returns(foresight.foretell(present, plans))
-    return found.view(*plans.shape[:2], -1).double().cpu().numpy()
+    return found.view(*plans.shape[:2], -1).cpu().double().numpy()
 
 
 def _spearman(foretold: NDArray[np.float64], real: NDArray[np.float64]) -> NDArray[np.float64]:

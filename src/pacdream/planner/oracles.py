@@ -1,6 +1,7 @@
 """Oracles, each of which knows one part of the truth: they tell whether dynamics, outcome or search is to blame."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from weakref import WeakKeyDictionary
 
 import ale_py
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pacdream.game.game import Game
-from pacdream.game.palette_frames import PaletteFrames, SavedState
+from pacdream.game.palette_frames import PaletteFrames
 from pacdream.metric.dots import dot_sites, maze_colours, sites_in
 from pacdream.planner.imagination import Imagination
 from pacdream.planner.judge import Judge
@@ -23,7 +24,8 @@ DOT = 10.0
 class EmulatorForesight:
     """The emulator's dynamics with its own points and lives: what the search could reach with a perfect dream.
 
-    Plans are played in a console of its own, with sticky frames of its own, so that the game stays as it was.
+    Plans are played in a console of its own for each game, with sticky frames of its own, so that games stay as they
+    were, and what is foretold of one does not depend on the others.
     """
 
     def __init__(self, make_env: Callable[[], PaletteFrames], seed: int, aftermath: int = 0) -> None:
@@ -35,32 +37,23 @@ class EmulatorForesight:
             aftermath: steps without a move after a plan, in which it is seen whether a life is about to be lost: the
                 game counts one as lost long after a ghost has caught the player.
         """
-        self._env, self._aftermath = make_env(), aftermath
-        self._env.reset(seed=seed)
+        self._consoles, self._aftermath = _Consoles(make_env, seed), aftermath
 
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
-        played = [self._play(saved, actions) for saved, actions in _each(present, plans)]
+        played = [self._play(console, actions) for console, actions in self._consoles.each(present, plans)]
         return Prospects(*(torch.tensor(part) for part in zip(*played, strict=True)))
 
-    def _play(self, saved: SavedState, actions: list[int]) -> tuple[list[float], list[float], float]:
+    def _play(self, console: PaletteFrames, actions: list[int]) -> tuple[list[float], list[float], float]:
         """Points of each step; 1 for the step that costs a life, after which nothing counts; 1 if one is lost later."""
-        self._env.restore(saved)
         points, dies = [0.0] * len(actions), [0.0] * len(actions)
         for t, action in enumerate(actions):
-            points[t], lost = self._step(self._env.ale_actions[action])
+            points[t], lost = _step(console, console.ale_actions[action])
             if lost:
                 dies[t] = 1.0
                 return points, dies, 0.0
-        soon = any(self._step(ale_py.Action.NOOP)[1] for _ in range(self._aftermath))
+        soon = any(_step(console, ale_py.Action.NOOP)[1] for _ in range(self._aftermath))
         return points, dies, float(soon)
-
-    def _step(self, action: ale_py.Action) -> tuple[float, bool]:
-        """Points, and whether a life is lost."""
-        ale = self._env.ale
-        lives = ale.lives()
-        points = float(sum(ale.act(action) for _ in range(self._env.frameskip)))
-        return points, ale.lives() < lives
 
 
 class JudgedEmulator:
@@ -68,31 +61,20 @@ class JudgedEmulator:
 
     def __init__(self, make_env: Callable[[], PaletteFrames], seed: int, tokenizer: Tokenizer, judge: Judge) -> None:
         """``seed`` decides the sticky frames."""
-        self._env = make_env()
-        self._env.reset(seed=seed)
-        self._tokenizer, self._judge = tokenizer, judge
+        self._consoles, self._tokenizer, self._judge = _Consoles(make_env, seed), tokenizer, judge
 
     @torch.inference_mode()
     def foretell(self, present: Present, plans: Tensor) -> Prospects:
         """See ``Foresight``."""
         assert present.frames is not None
         now = present.frames.repeat_interleave(plans.shape[1], 0).cpu().numpy()
-        later = [self._frames(saved, actions) for saved, actions in _each(present, plans)]
+        later = [_frames(console, actions) for console, actions in self._consoles.each(present, plans)]
         frames = np.concatenate([now[:, None], np.stack(later)], 1)
         pairs = torch.from_numpy(frames).unfold(1, 2, 1).permute(0, 1, 4, 2, 3)[:, :, -self._tokenizer.num_frames :]
         parts = pairs.flatten(0, 1).to(plans.device).split(self._judge.batch_size)
         codes = torch.cat([self._tokenizer.encode(part) for part in parts])
         grids = codes.view(*plans.shape, *codes.shape[1:])
         return self._judge(present, grids, plans)
-
-    def _frames(self, saved: SavedState, actions: list[int]) -> NDArray[np.uint8]:
-        """Frames (T, H, W); the last one again after the end of the game."""
-        self._env.restore(saved)
-        frames: list[NDArray[np.uint8]] = []
-        for action in actions:
-            over = frames and self._env.ale.game_over()
-            frames.append(frames[-1] if over else self._env.step(action)[0])
-        return np.stack(frames)
 
 
 class CountedDream:
@@ -121,9 +103,38 @@ class CountedDream:
         return Prospects(points, torch.zeros_like(points), torch.zeros(len(points)))
 
 
-def _each(present: Present, plans: Tensor) -> list[tuple[SavedState, list[int]]]:
-    """For each plan, where its game stands and its actions."""
-    if present.games is None:
-        raise ValueError("an oracle looks into the game, and there is none in a dream")
-    saved = [game.save(action) for game, action in zip(present.games, present.last_actions, strict=True)]
-    return [(state, actions) for state, some in zip(saved, plans.tolist(), strict=True) for actions in some]
+class _Consoles:
+    """A console of its own for each game that is asked about."""
+
+    def __init__(self, make_env: Callable[[], PaletteFrames], seed: int) -> None:
+        self._make_env, self._seed = make_env, seed
+        self._of: WeakKeyDictionary[PaletteFrames, PaletteFrames] = WeakKeyDictionary()
+
+    def each(self, present: Present, plans: Tensor) -> Iterator[tuple[PaletteFrames, list[int]]]:
+        """For each plan, a console that stands where its game does, and its actions."""
+        if present.games is None:
+            raise ValueError("an oracle looks into the game, and there is none in a dream")
+        for game, last_action, some in zip(present.games, present.last_actions, plans.tolist(), strict=True):
+            if game not in self._of:
+                self._of[game] = self._make_env()
+                self._of[game].reset(seed=self._seed)
+            saved = game.save(last_action)
+            for actions in some:
+                self._of[game].restore(saved)
+                yield self._of[game], actions
+
+
+def _step(console: PaletteFrames, action: ale_py.Action) -> tuple[float, bool]:
+    """Points, and whether a life is lost."""
+    lives = console.ale.lives()
+    points = float(sum(console.ale.act(action) for _ in range(console.frameskip)))
+    return points, console.ale.lives() < lives
+
+
+def _frames(console: PaletteFrames, actions: list[int]) -> NDArray[np.uint8]:
+    """Frames (T, H, W); the last one again after the end of the game."""
+    frames: list[NDArray[np.uint8]] = []
+    for action in actions:
+        over = frames and console.ale.game_over()
+        frames.append(frames[-1] if over else console.step(action)[0])
+    return np.stack(frames)

@@ -14,10 +14,10 @@ from pacdream.planner.base import Planner, Plans
 from pacdream.planner.judge import Judge
 from pacdream.planner.prospects import Foresight, Objective, Present
 from pacdream.policy.base import Actions
-from pacdream.rollout.step import RolloutState, fork, predict
+from pacdream.rollout.step import RolloutState
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.tokenizer.reader import FrameReader
-from pacdream.world_model.base import WorldModel, likeliest
+from pacdream.world_model.base import WorldModel
 
 
 class PlannerPolicy:
@@ -131,22 +131,10 @@ class PlannerPolicy:
         def value(plans: Plans) -> NDArray[np.float64]:
             self.steps_foretold += plans.size
             prospects = self.foresight.foretell(present, torch.from_numpy(plans).to(self._actions.device))
-            return self.objective(prospects).view(plans.shape[:2]).double().cpu().numpy()
+            return self.objective(prospects).view(plans.shape[:2]).cpu().double().numpy()
 
         rngs = [self._rngs[row] for row in rows]
         self.plans[rows], _ = self.search.plan(value, self.model.num_actions, self.plans[rows], rngs)
-
-    def followed(self, row: int) -> list[Tensor]:
-        """Grids (h, w) that one row's plan is imagined to lead to until another one is looked for."""
-        steps = self.replan_every
-        plan = torch.from_numpy(np.concatenate([self.last_actions[row : row + 1], self.plans[row, : steps - 1]]))
-        state = fork(self.present.state, torch.tensor([row], device=self._actions.device))
-        grids = []
-        with torch.inference_mode():
-            for action in plan.to(self._actions.device):
-                step, state = predict(self.model, state, action[None], likeliest)
-                grids.append(step.codes[0])
-        return grids
 
     def _read(self, observation: Any) -> Tensor:
         """Codes (B, h, w) of an observation."""

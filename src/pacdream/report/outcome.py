@@ -42,8 +42,11 @@ class OutcomeReport:
         windows = held_out_windows(data, self.context, self.horizon, self.num_windows, self.warmup)
         imagined = None
         if data.dreams is not None:
-            parts = zip(windows.codes.split(self.batch_size), windows.actions.split(self.batch_size), strict=True)
-            imagined = torch.cat([data.dreams.imagine(codes[:, : self.context], done) for codes, done in parts])
+            size = self.batch_size
+            parts = zip(windows.codes.split(size), windows.actions.split(size), strict=True)
+            imagined = torch.cat(
+                [data.dreams.imagine(codes[:, : self.context], done, i * size) for i, (codes, done) in enumerate(parts)]
+            )
         figures = measure_outcomes(network, data, windows, imagined, draws, self.batch_size)
         about = {
             "seed": self.seed,

@@ -3,7 +3,6 @@
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about
 from pacdream.data.origin import Origin
 from pacdream.world_model.base import WorldModel
@@ -30,5 +29,5 @@ def load_world_model(checkpoint: str) -> tuple[WorldModel, Origin]:
                 f"checkpoint={checkpoint} is neither a file, nor the folder of a finished run, nor the name of a world "
                 "model that comes with the package"
             )
-        about = read_about(path) if path.suffix == ".safetensors" else read_checkpoint(path)
+        about = read_about(path)
         return load_model(path, WorldModel), Origin.read(about)  # type: ignore[type-abstract]

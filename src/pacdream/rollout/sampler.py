@@ -68,7 +68,8 @@ class Categorical:
 
         def sample(logits: Tensor) -> Tensor:
             uniform = torch.stack([torch.rand(logits.shape[1:-1], generator=g, dtype=torch.double) for g in generators])
-            return self._draw(logits, uniform.to(logits.device))
+            device = "cpu" if logits.device.type == "mps" else logits.device  # Apple's GPUs know no double precision
+            return self._draw(logits.to(device), uniform.to(device)).to(logits.device)
 
         return sample
 
