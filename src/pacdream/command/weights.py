@@ -37,9 +37,7 @@ def begin_with(weights: str, model: nn.Module, data: Any) -> dict[str, str]:
     except ValueError as error:
         raise ValueError(f"weights={weights}: {error}") from error
     if (theirs := _points_of(found)) != _points_of(model):
-        raise ValueError(
-            f"weights={weights} tells others than the points that occur here: choose data.points=[{theirs}]"
-        )
+        raise ValueError(f"weights={weights} tells other points than occur here: choose theirs, data.points=[{theirs}]")
     try:
         begin = model.begin_with_weights if isinstance(model, WorldModel) else model.load_state_dict
         begin(found.state_dict())
