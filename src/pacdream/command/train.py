@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def train(config: DictConfig) -> float | None:
     for name in ("lightning", "lightning.pytorch"):
         logging.getLogger(name).handlers.clear()  # Hydra's handler writes the same lines, and to a file
     folder = Path(HydraConfig.get().runtime.output_dir)
+    asked = deepcopy(config)  # building resolves what the machine decides
     with folder_lock(folder):
         with unchanged_if_refused(folder):
             changed, result = changed_settings(folder, config), read_result(folder)
@@ -51,7 +53,7 @@ def train(config: DictConfig) -> float | None:
                 check_launch(config)
                 training = _build(config, folder)
                 (folder / "result.json").unlink(missing_ok=True)  # it speaks of what was trained until now
-                store_settings(folder, config)
+                store_settings(folder, asked)
             return _fit(training, config, folder).score
 
 
