@@ -79,7 +79,7 @@ def test_a_killed_process_is_one_line(tmp_path):
 
 
 class CountingPolicy(RandomPolicy):
-    """Says how many threads its process may use, in the length of what it is called."""
+    """Says in its name how many threads its process may use."""
 
     @property
     def name(self):

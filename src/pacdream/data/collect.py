@@ -99,7 +99,11 @@ def play_episode(env: PaletteFrames, policy: Policy, env_seed: int, policy_seed:
 
 
 def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], workers: int) -> Manifest:
-    """Record the episodes with these numbers in ``workers`` processes; the manifest is written after each."""
+    """Record the episodes with these numbers in ``workers`` processes; the manifest is written after each.
+
+    Raises:
+        ValueError: one of the processes was killed.
+    """
     log.info("recording %d episodes into %s with %d processes", len(missing), recorder.folder, workers)
     columns = (
         TextColumn("recording"), BarColumn(), MofNCompleteColumn(), TextColumn("episodes"),
