@@ -32,6 +32,12 @@ def test_a_run_goes_on_with_its_own_overrides_in_its_own_folder(run: Path) -> No
     assert parse(folder).key_or_group == "hydra.run.dir"
 
 
+def test_overrides_of_a_start_that_was_refused_do_not_count(run: Path) -> None:
+    overrides(run, "experiment=gru_baseline", "seed=2")  # written by Hydra before the start was refused, and killed
+    (run / "overrides.yaml").write_text("- experiment=gru_baseline\n- seed=1\n")
+    assert expanded(run)[:2] == ["experiment=gru_baseline", "seed=1"]
+
+
 def test_what_is_given_replaces_what_the_run_had(run: Path) -> None:
     overrides(run, "experiment=gru_baseline", "+trainer.limit_train_batches=2", "seed=1")
     assert expanded(run, "+trainer.limit_train_batches=3", "seed=2")[:3] == [

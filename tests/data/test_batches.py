@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pacdream.data.batches import GatheredDataset, gathered_loader, place
+from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 
 
 def loader(length=20, batch_size=4, shuffle=True, seed=0, **where):
@@ -100,3 +100,17 @@ def test_loading_leaves_the_random_numbers_of_the_network_alone():
     torch.manual_seed(3)
     order(loader())
     assert torch.rand(1) == untouched
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 100, 36_000])
+@pytest.mark.parametrize("count", [1, 2, 64, 100_000])
+def test_evenly_chosen_items_are_different_ascend_and_span_all(length, count):
+    chosen = evenly(torch.arange(length), count).tolist()
+    assert len(chosen) == min(length, count)
+    assert sorted(set(chosen)) == chosen
+    assert chosen[0] == 0
+    assert chosen[-1] == (length - 1 if count > 1 else 0)
+
+
+def test_gaps_between_evenly_chosen_items_differ_by_one_at_most():
+    assert set(evenly(torch.arange(353), 100).diff().tolist()) == {3, 4}

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from pacdream.data.batches import evenly
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.evaluation.windows import Windows, evenly, frames_of, held_out_episodes, held_out_windows
+from pacdream.evaluation.windows import Windows, frames_of, held_out_episodes, held_out_windows
 from tests.conftest import STEPS
 from tests.runs import several_held_out
 
@@ -36,20 +37,6 @@ def first_frame(data: LatentDataModule, rank: Tensor) -> int:
     return int(data.cache.starts[data.split.val[int(rank)]])
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 7, 100, 353, 36_000])
-@pytest.mark.parametrize("count", [1, 2, 3, 64, 192, 100_000])
-def test_evenly_chosen_numbers_are_different_ascend_and_span_all(length: int, count: int) -> None:
-    chosen = evenly(length, count).tolist()
-    assert len(chosen) == min(length, count)
-    assert sorted(set(chosen)) == chosen
-    assert chosen[0] == 0
-    assert chosen[-1] == (length - 1 if count > 1 else 0)
-
-
-def test_gaps_differ_by_one_at_most() -> None:
-    assert set(evenly(353, 100).diff().tolist()) == {3, 4}
-
-
 def test_every_window_is_found_once(data: LatentDataModule, every: Windows) -> None:
     found = list(zip(every.episode.tolist(), every.step.tolist(), strict=True))
     last = STEPS - HORIZON
@@ -57,7 +44,7 @@ def test_every_window_is_found_once(data: LatentDataModule, every: Windows) -> N
 
 
 def test_a_window_shows_its_own_place(data: LatentDataModule, every: Windows) -> None:
-    for row in evenly(len(every.codes), 20).tolist():
+    for row in evenly(torch.arange(len(every.codes)), 20).tolist():
         begin = first_frame(data, every.episode[row]) + int(every.step[row]) - CONTEXT + 1
         assert torch.equal(every.codes[row], data.codes[begin : begin + CONTEXT + HORIZON].long())
         assert torch.equal(every.actions[row], data.actions[begin : begin + CONTEXT + HORIZON - 1].long())

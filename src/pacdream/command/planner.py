@@ -1,9 +1,8 @@
 """A planner from its settings: the run whose world model it dreams with, and the network that judges its dreams."""
 
-import torch
-
 from pacdream.command.run import Run, open_run
 from pacdream.core.checkpoints import weights_sha256
+from pacdream.core.device import best_device
 from pacdream.core.limits import Positive, Share
 from pacdream.outcome.frozen import find_spans, load_outcome
 from pacdream.outcome.network import OutcomeNetwork
@@ -44,7 +43,7 @@ def planner_policy(
         ValueError: not a run of a world model, a network of another tokenizer, or one that has not seen spans as long.
     """
     opened = open_run(run)
-    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    device = best_device()
     tokenizer, network = opened.tokenizer().to(device), outcome_of(opened, outcome).to(device)
     model, objective = opened.model(device), Objective(discount, death_cost)
     of_spans = find_spans(spans, _tokenizer_of(opened)) if spans else None

@@ -51,8 +51,10 @@ def resumed_arguments(argv: list[str]) -> list[str]:
 
 
 def _stored_overrides(folder: Path) -> list[str]:
-    """What the run in ``folder`` was begun with, as typed."""
-    path = folder / ".hydra" / "overrides.yaml"
+    """What the run in ``folder`` was begun with, as typed: Hydra's own list may be that of a start that was refused."""
+    path = folder / "overrides.yaml"
+    if not path.is_file():
+        path = folder / ".hydra" / "overrides.yaml"
     if (folder / "multirun.yaml").is_file():
         raise ValueError(f"resume={folder} is a sweep: go on with the command that began it and sweep.resume={folder}")
     if not path.is_file():

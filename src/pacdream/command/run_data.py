@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.command.provenance import check_same_data
+from pacdream.core.device import best_device
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.origin import Origin
@@ -48,7 +48,7 @@ def open_data(
         check_same_data(folder, {k: v for k, v in identities.items() if not (elsewhere and k == "episodes")})
     _check_tokenizer(checkpoint, origin, identities)
     _check_not_seen(checkpoint, origin, data)
-    data.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    data.device = best_device()
     data.prepare_data()
     data.setup("validate")
     return data

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.files import sha256_of
+from pacdream.data.batches import evenly
 from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.cost import measure_cost
@@ -23,7 +24,7 @@ from pacdream.evaluation.scorecard import Reading, Scorecard
 from pacdream.evaluation.settings import Settings
 from pacdream.evaluation.temperature import fit_temperature
 from pacdream.evaluation.turns import measure_turns
-from pacdream.evaluation.windows import Windows, evenly, held_out_windows
+from pacdream.evaluation.windows import Windows, held_out_windows
 from pacdream.metric.episode_metric import Figure, draw_episodes
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.outcome.span_network import SpanNetwork
@@ -70,7 +71,7 @@ def measure(
     draws = draw_episodes(len(data.split.val), settings.resamples, settings.seed)
     context = max(settings.context, data.game.blink_period)
     windows = held_out_windows(data, context, settings.horizon, settings.num_windows, settings.warmup)
-    chosen = evenly(len(windows.codes), settings.game_windows)
+    chosen = evenly(torch.arange(len(windows.codes)), settings.game_windows)
     shown, moments = windows.pick(chosen), windows.thinned(settings.control_moments)
     best_copy, batch = data.best_copy(settings.horizon), settings.batch_size
     one = measure_one_step(model, data, manifest, draws, settings.warmup, settings.num_worst)

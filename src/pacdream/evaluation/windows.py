@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pacdream.data.batches import evenly
 from pacdream.data.episode_store import EpisodeEntry, Manifest, read_episode
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.types import Episode
@@ -48,7 +49,7 @@ class Windows:
 
     def thinned(self, count: int) -> "Windows":
         """At most ``count`` windows, evenly spread."""
-        return self.pick(evenly(len(self.codes), count))
+        return self.pick(evenly(torch.arange(len(self.codes)), count))
 
     def steps_of(self, episode: int) -> list[int]:
         """Numbers of the present frames of one episode's windows, in order."""
@@ -74,7 +75,7 @@ def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: 
             f"horizon={horizon} after report.warmup={warmup} frames needs episodes of {warmup + 1 + horizon} frames, "
             f"but the longest held-out one has {longest}: {way_out}"
         )
-    present = starts[evenly(len(starts), count)] + warmup
+    present = evenly(starts, count) + warmup
     first_frames = data.cache.starts[list(data.split.val)]
     episode = torch.searchsorted(first_frames, present, right=True) - 1
     return windows_around(data, present, first_frames[episode], context, horizon, episode)
@@ -89,15 +90,6 @@ def windows_around(
     actions = data.actions[frames[:, :-1]].long()
     actions[wanted[:, :-1].to(actions.device) < first[:, None].to(actions.device)] = 0  # nothing was done before it
     return Windows(data.codes[frames].long(), actions, episode, present - first, context)
-
-
-def evenly(length: int, count: int) -> Tensor:
-    """At most ``count`` different numbers from 0 to ``length - 1``, evenly spread.
-
-    >>> evenly(9, 3), evenly(2, 3)
-    (tensor([0, 4, 8]), tensor([0, 1]))
-    """
-    return torch.linspace(0, length - 1, min(count, length)).long()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from pacdream.core.device import best_device
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
@@ -86,7 +87,7 @@ class OutcomeDataModule(LatentDataModule):
     def facts(self) -> dict[str, Any]:
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
         facts = super().facts()
-        self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        self.device = best_device()
         cache = self._open()
         split = self._split_of(cache)
         train = targets_of(cache, self.lost_within).at(cache.window_starts(split.train or split.val, 1).long())

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from pacdream.core.device import best_device
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
@@ -57,7 +58,7 @@ class SpanDataModule(LatentDataModule):
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
         facts = super().facts()
         del facts["num_actions"]
-        self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        self.device = best_device()
         rewards = self._open().rewards
         unit = float(rewards[rewards > 0].min()) if (rewards > 0).any() else 1.0
         return {**facts, "unit": unit, "before": self.before, "after": self.after, "max_span": self.max_span}
