@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -11,7 +12,8 @@ from pacdream.command.export import FRESH, export, export_run, main
 from pacdream.command.run import BUNDLED, open_run
 from pacdream.core.checkpoint_io import read_checkpoint
 from pacdream.core.checkpoints import load_model, read_about, weights_sha256
-from pacdream.outcome.frozen import bundled, find_spans, load_outcome
+from pacdream.data.origin import Origin
+from pacdream.outcome.frozen import bundled, find_outcome, find_spans, load_outcome
 from pacdream.world_model.base import WorldModel
 from tests.runs import tiny_run
 
@@ -119,6 +121,20 @@ def test_the_outcome_network_that_comes_with_the_package_judges_the_bundled_worl
     assert load_outcome("ms_pacman_outcome", tokenizer).grid_shape == run.model().grid_shape
     with pytest.raises(ValueError, match="judges the codes of another tokenizer"):
         load_outcome("ms_pacman_outcome", "f" * 64)
+
+
+@pytest.mark.parametrize("find", [find_outcome, find_spans])
+def test_a_network_does_not_judge_the_episodes_that_it_has_learnt_from(find: Any, tmp_path: Path) -> None:
+    name = f"ms_pacman_{find.__name__.removeprefix('find_')}"
+    asset = BUNDLED.parent / f"{name}.safetensors"
+    origin = Origin.read(read_about(asset))
+    assert origin.train
+    tokenizer = origin.identities["tokenizer"]
+    assert find(name, tokenizer, origin.val) is not None
+    assert find(name, tokenizer, [origin.train[0], "f" * 64]) is None
+    mine = shutil.copy(asset, tmp_path / "mine.safetensors")
+    with pytest.raises(ValueError, match=r"was trained on 1 of the 2 episodes that are held out here: .*=null"):
+        find(str(mine), tokenizer, [origin.train[0], "f" * 64])
 
 
 def test_what_comes_with_the_package_is_small() -> None:

@@ -109,7 +109,7 @@ def test_a_horizon_that_just_fits_gives_one_window_for_each_episode(data: Latent
 @pytest.mark.parametrize("horizon", [STEPS + 2 - CONTEXT, 1000])
 def test_a_dream_longer_than_the_episodes_is_refused_with_the_way_out(data: LatentDataModule, horizon: int) -> None:
     line = (
-        rf"horizon={horizon} after report\.warmup=3 frames needs episodes of {CONTEXT + horizon} frames, but the "
+        rf"horizon={horizon} after 3 frames needs episodes of {CONTEXT + horizon} frames, but the "
         rf"longest held-out one has {STEPS + 1}: choose horizon={STEPS + 1 - CONTEXT} or less"
     )
     with pytest.raises(ValueError, match=line):

@@ -96,6 +96,15 @@ def test_one_episode_has_a_value_but_no_interval() -> None:
     assert all(part.isnan().all() for part in (figure.low, figure.high, figure.samples))
 
 
+def test_a_figure_that_rests_on_one_of_several_episodes_has_no_interval() -> None:
+    counts, episode = random_counts()
+    counts[:, 1] *= (episode == 3)[:, None]
+    figure = interval(measured(counts, episode))
+    assert not figure.value.isnan().any()
+    for part in (figure.low, figure.high, figure.samples[0]):
+        assert part.isnan().tolist() == [False, True, False]
+
+
 def test_figures_are_those_of_all_windows_together() -> None:
     counts, episode = random_counts()
     metric = measured(counts, episode)
@@ -130,7 +139,7 @@ def test_what_was_not_counted_is_nan() -> None:
 
 
 def test_sets_without_anything_to_count_do_not_widen_the_interval() -> None:
-    metric = measured(torch.tensor([[[1, 4]] * HORIZON]), torch.tensor([0]))
+    metric = measured(torch.tensor([[[1, 4]] * HORIZON] * 2), torch.tensor([0, 1]))
     figure = interval(metric)
     assert figure.samples.isnan().any()
     assert (figure.low == 0.25).all()

@@ -155,6 +155,7 @@ DOUBTS: list[tuple[dict[str, Any], str]] = [
     ({"settings": {"resamples": 5}}, "with different resampling"),
     ({"settings": {"horizon": 5}}, "at different moments"),
     ({"settings": {"warmup": 5}}, "at different moments"),
+    ({"settings": {"game_windows": 5}}, "at different moments"),
     ({"ceiling": 5}, "different ceilings"),
     ({"copy_star": 5}, "chosen otherwise"),
     ({"tokenizer": 5}, "different tokenizers"),
@@ -167,6 +168,28 @@ NOTES = {note for _, note in DOUBTS}
 def test_a_doubt_is_stated(tmp_path: Path, about: dict[str, Any], note: str) -> None:
     page = page_of(tmp_path, **about)
     assert [other for other in NOTES if other in page] == [note]
+
+
+def test_what_other_networks_say_was_earned_has_no_star(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "a", outcome="f0"), make_run(tmp_path / "b", 0.9, outcome="f1")]
+    cells = dict(zip(COLUMNS, texts(compare(runs, tmp_path / "out"))[1][1:], strict=True))
+    assert [name for name, cell in cells.items() if "*" not in cell] == ["return, r@12"]
+
+
+@pytest.mark.parametrize("what", ["tokenizer", "outcome network"])
+def test_only_world_models_are_compared(tmp_path: Path, what: str) -> None:
+    runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b")]
+    report = runs[1] / "report"
+    for file in report.iterdir():
+        file.unlink()
+    if what == "tokenizer":
+        (report / "tokenizer.json").write_text("{}")
+    else:
+        figures = {"outcome/step/points/ap": Reading(*(np.array(0.5),) * 4)}
+        write_scorecard(report / "metrics.json", Scorecard(figures, [], {}, {"seed": 0}))
+    assert f"only world models are compared, and this run trained a{'n'[: what == 'outcome network']} {what}" in (
+        refusal(runs, tmp_path / "out")
+    )
 
 
 def test_models_with_other_contexts_can_be_compared(tmp_path: Path) -> None:

@@ -127,8 +127,10 @@ def test_cost_says_on_what_it_was_measured(card: Scorecard) -> None:
     assert len(cost(card).rows) == len(card.cost)
 
 
+AREA, TURN = "open_loop/argmax/skill_area", "game/dream/turn"
 FIGURES = {
-    "open_loop/argmax/skill_area": number(0.25), "open_loop/argmax/steps_until_half_skill": number(3),
+    AREA: number(0.25), SKILL: reading(0.3, 0.2), "game/position_skill": reading(0.6, 0.5), TURN: number(0.8),
+    "open_loop/argmax/steps_until_half_skill": number(3),
     "one_step_copy_star/accuracy": number(0.7), "one_step_copy_star/changed_f1": number(0.2),
     "one_step/accuracy": number(0.955), "one_step/changed_recall": number(0.4), "one_step/changed_f1": number(0.45),
     "control/move": number(0.75), "control/move_chance": number(0.3), "control/move_tokenizer": number(0.8),
@@ -141,9 +143,21 @@ def test_the_verdict_says_it_in_words() -> None:
         assert part in said
 
 
+def test_the_verdict_is_silent_about_what_is_not_known() -> None:
+    unknown = {
+        name: Reading(*(np.full_like(part, NAN) for part in (reading.value, reading.low, reading.high, reading.n)))
+        for name, reading in FIGURES.items()
+        if name.startswith(("game", "control"))
+    }
+    area = {AREA: replace(FIGURES[AREA], low=np.array(NAN), high=np.array(NAN))}
+    said = verdict(small_card({**FIGURES, **unknown, **area}))
+    assert "nan" not in said
+    assert "over the first 2 imagined steps" in said
+
+
 def test_the_verdict_without_control_is_shorter() -> None:
     figures = {name: reading for name, reading in FIGURES.items() if not name.startswith("control")}
     said = verdict(small_card(figures, ceiling="a perfect prediction (no emulator)"))
-    assert "player" not in said
+    assert "imagined player" not in said
     assert "nan" not in said
     assert "1 is a perfect prediction (no emulator)" in said

@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
 from pacdream.core.files import atomic_path
+from pacdream.data.batches import evenly
 from pacdream.tokenizer.module import TokenizerModule
 
 
@@ -25,7 +26,7 @@ class Reconstructions(lightning.Callback):
         if not isinstance(pl_module, TokenizerModule) or not trainer.is_global_zero:
             return
         dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
-        windows, _ = dataset[torch.linspace(0, len(dataset) - 1, self.num_frames).long()]
+        windows, _ = dataset[evenly(torch.arange(len(dataset)), self.num_frames)]
         model = pl_module.model
         decoded = model.decode(model.encode(windows.to(pl_module.device))).cpu()
         rows = torch.stack([windows[:, -1], decoded])

@@ -1,5 +1,6 @@
 """The dream as a folder of files that needs no server of ours."""
 
+import itertools
 import logging
 from pathlib import Path
 
@@ -44,12 +45,22 @@ def play_contexts(
 ) -> tuple[Tensor, Tensor]:
     """What happened before moments in which dreams can begin: grids (N, C, h, w) and the actions (N, C - 1) between.
 
-    Each is from a game of its own, the later ones from further into the game.
+    Each is from a game of its own, from 0 to 192 steps after the intro; games that are over by then are left out.
+
+    Raises:
+        ValueError: nearly all are over by then.
     """
-    grids, actions = [], []
-    for index in range(count):
-        steps = max(intro, length + 1) + 8 * index
+    grids: list[Tensor] = []
+    actions: list[Tensor] = []
+    for index in itertools.count():
+        if len(grids) == count:
+            break
+        if index == 10 * count:
+            raise ValueError(f"intro={intro}: most games are over by then; choose fewer steps")
+        steps = max(intro, length + 1) + 8 * (index % 25)
         episode = play_episode(env, policy, *episode_seeds(seed, index), max_steps=steps)
+        if episode.terminated[-1]:
+            continue
         frames = torch.from_numpy(episode.frames[-length - tokenizer.num_frames + 1 :])
         codes = torch.cat(list(encode_episode(tokenizer, frames, torch.device("cpu"), len(frames))))
         grids.append(codes[-length:].long())

@@ -87,7 +87,9 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
     check_monitors(callbacks, module)
-    report = build(config.report) if config.get("report") else None
+    report: Any = build(config.report) if config.get("report") else None
+    if hasattr(report, "check"):
+        report.check(data)
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
     return _Training(data, module, trainer, report, start, begun_with)
 

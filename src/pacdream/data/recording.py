@@ -144,7 +144,7 @@ def _check_same(folder: Path, what: str, found: dict[str, Any], wanted: dict[str
     if changed := differences(found, wanted):
         raise ValueError(
             f"{folder} was recorded with other {what} ({', '.join(changed)}): "
-            "use those, or another folder with output=<folder>"
+            "use those, or another folder with output=<folder> (in train.py recording.output)"
         )
 
 

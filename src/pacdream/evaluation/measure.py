@@ -17,7 +17,7 @@ from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.cost import measure_cost
 from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.one_step import Surprise, measure_one_step
-from pacdream.evaluation.outcomes import events_of, measure_outcomes, measure_spans
+from pacdream.evaluation.outcomes import can_judge, events_of, measure_outcomes, measure_spans
 from pacdream.evaluation.real_futures import RealFutures, observe_real_futures
 from pacdream.evaluation.rollouts import measure_baselines, measure_divergence, measure_rollouts
 from pacdream.evaluation.scorecard import Reading, Scorecard
@@ -70,6 +70,8 @@ def measure(
     check_model(model, data, manifest)
     draws = draw_episodes(len(data.split.val), settings.resamples, settings.seed)
     context = max(settings.context, data.game.blink_period)
+    outcome = outcome if outcome is not None and can_judge(outcome, context, settings.horizon) else None
+    spans = spans if spans is not None and can_judge(spans, context, settings.horizon) else None
     windows = held_out_windows(data, context, settings.horizon, settings.num_windows, settings.warmup)
     chosen = evenly(torch.arange(len(windows.codes)), settings.game_windows)
     shown, moments = windows.pick(chosen), windows.thinned(settings.control_moments)

@@ -1,5 +1,6 @@
 """What an outcome network makes of real steps and of dreams."""
 
+import logging
 from typing import Any
 
 import torch
@@ -12,6 +13,24 @@ from pacdream.metric.outcome import EventScore, ReturnScore
 from pacdream.outcome.network import OutcomeNetwork, Outcomes
 from pacdream.outcome.span_network import SpanNetwork
 from pacdream.outcome.targets import Targets, class_of_points, targets_of
+
+log = logging.getLogger(__name__)
+
+
+def can_judge(network: OutcomeNetwork | SpanNetwork, context: int, horizon: int) -> bool:
+    """Whether rollouts of so many steps after so many real grids are long enough for what a network looks at.
+
+    Raises:
+        ValueError: too few grids come before them.
+    """
+    if network.before >= context:
+        raise ValueError(
+            f"outcome: it looks {network.before} grids back, and report.context={context} shows fewer: choose "
+            f"{network.before + 1} or more"
+        )
+    if horizon <= network.after:
+        log.info("what dreams earn is left out: it shows %d step(s) later, and horizon=%d", network.after, horizon)
+    return horizon > network.after
 
 
 def measure_outcomes(
@@ -59,7 +78,7 @@ def measure_spans(
     network = network.to(data.codes.device)
     first_frames = data.cache.starts[list(data.split.val)]
     present = first_frames[windows.episode] + windows.step
-    seen = windows.codes[:, _first_seen(windows, network.before) : windows.context]
+    seen = windows.codes[:, windows.context - 1 - network.before : windows.context]
     figures: dict[str, Figure] = {}
     for name, grids in {"real": windows.target, "dream": imagined}.items():
         codes = torch.cat([seen, grids[:, : network.max_span + network.after]], 1)
@@ -81,7 +100,9 @@ def _single_steps(
     lost, over = EventScore(len(draws[0]), len(network.lost_within)), EventScore(len(draws[0]))
     for rank, number in enumerate(data.split.val):
         first, (codes, actions) = int(data.cache.starts[number]), data.episode(number)
-        steps = torch.arange(network.before, len(actions) - network.after)
+        steps = torch.arange(network.before, max(network.before, len(actions) - network.after))
+        if not len(steps):
+            continue  # an episode too short to look around any step of it
         for part in steps.split(batch_size):
             begin, end = int(part[0]) - network.before, int(part[-1]) + network.after + 1
             judged = network.judge(codes[None, begin : end + 1].long(), actions[None, begin:end].long())
@@ -100,17 +121,10 @@ def _single_steps(
 
 def _judge(network: OutcomeNetwork, windows: Windows, grids: Tensor, batch_size: int) -> Outcomes:
     """The steps from the present on that lead through grids (B, T, h, w)."""
-    first = _first_seen(windows, network.before)
+    first = windows.context - 1 - network.before
     codes = torch.cat([windows.codes[:, first : windows.context], grids], 1)
     parts = zip(codes.split(batch_size), windows.actions[:, first:].split(batch_size), strict=True)
     return Outcomes.joined(*(network.judge(some, actions) for some, actions in parts))
-
-
-def _first_seen(windows: Windows, before: int) -> int:
-    """Number of the first grid that a network looks at, which sees so many before the present one."""
-    if before >= windows.context:
-        raise ValueError(f"outcome: it looks {before} grids back, and report.context={windows.context} shows fewer")
-    return windows.context - 1 - before
 
 
 def _score(judged: Outcomes, happened: Targets, episode: Tensor, draws: Tensor) -> dict[str, Figure]:

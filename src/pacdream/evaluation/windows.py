@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pacdream.data.batches import evenly
-from pacdream.data.episode_store import EpisodeEntry, Manifest, read_episode
+from pacdream.data.episode_store import EpisodeEntry, Manifest, read_episode, read_manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.types import Episode
 
@@ -56,6 +56,25 @@ class Windows:
         return [int(step) for step in self.step[self.episode == episode]]
 
 
+def check_long_enough(data: LatentDataModule, horizon: int, warmup: int) -> None:
+    """Refuse to look so far ahead of moments that have so many frames before them; nothing need be encoded yet.
+
+    Raises:
+        ValueError: no held-out episode is as long.
+    """
+    held_out = set(data.origin.val)
+    lengths = [entry.length + 1 for entry in read_manifest(data.folder).episodes if entry.sha256 in held_out]
+    longest = max(lengths, default=0)
+    if longest > warmup + horizon:
+        return
+    most = longest - warmup - 1
+    way_out = f"choose horizon={most} or less (in train.py report.horizon)" if most > 0 else "record longer ones"
+    raise ValueError(
+        f"horizon={horizon} after {warmup} frames needs episodes of {warmup + 1 + horizon} frames, "
+        f"but the longest held-out one has {longest}: {way_out}"
+    )
+
+
 def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: int, warmup: int) -> Windows:
     """At most ``count`` windows around present frames that are evenly spread over the held-out episodes.
 
@@ -66,15 +85,8 @@ def held_out_windows(data: LatentDataModule, context: int, horizon: int, count: 
     Raises:
         ValueError: no episode is long enough.
     """
+    check_long_enough(data, horizon, warmup)
     starts = data.cache.window_starts(data.split.val, warmup + horizon)
-    if not len(starts):
-        longest = int((data.cache.starts[1:] - data.cache.starts[:-1])[list(data.split.val)].max())
-        most = longest - warmup - 1
-        way_out = f"choose horizon={most} or less" if most > 0 else "record longer ones"
-        raise ValueError(
-            f"horizon={horizon} after report.warmup={warmup} frames needs episodes of {warmup + 1 + horizon} frames, "
-            f"but the longest held-out one has {longest}: {way_out}"
-        )
     present = evenly(starts, count) + warmup
     first_frames = data.cache.starts[list(data.split.val)]
     episode = torch.searchsorted(first_frames, present, right=True) - 1

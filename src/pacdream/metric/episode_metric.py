@@ -59,15 +59,14 @@ class EpisodeMetric(Metric, ABC):
     def with_intervals(self, draws: Tensor) -> dict[str, Figure]:
         """The figures with intervals; ``draws`` (R, E) says how often each episode is in each resampled set.
 
-        One episode says nothing about how much episodes differ: its intervals are NaN.
+        One episode says nothing about how much episodes differ: where a figure rests on one, its interval is NaN.
         """
-        if len(self.sums) < 2:
-            draws = torch.full_like(draws, torch.nan)
-        resampled = self.figures(torch.tensordot(draws, self.sums, 1))
-        return {
-            name: figure_of(estimate, resampled[name].value)
-            for name, estimate in self.figures(self.sums.sum(0)).items()
-        }
+        by_episode, resampled = self.figures(self.sums), self.figures(torch.tensordot(draws, self.sums, 1))
+        figures = {}
+        for name, estimate in self.figures(self.sums.sum(0)).items():
+            alone = (by_episode[name].n > 0).sum(0) < 2
+            figures[name] = figure_of(estimate, resampled[name].value.masked_fill(alone, torch.nan))
+        return figures
 
 
 def draw_episodes(num_episodes: int, resamples: int, seed: int) -> Tensor:

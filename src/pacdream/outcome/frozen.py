@@ -1,6 +1,7 @@
 """Trained networks that judge dreams."""
 
 import logging
+from collections.abc import Collection
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TypeVar
@@ -18,8 +19,8 @@ Net = TypeVar("Net", bound=nn.Module)
 _ASSETS = files("pacdream") / "assets"
 
 
-class ForeignOutcomeError(ValueError):
-    """A network that judges the codes of another tokenizer."""
+class UnfitJudgeError(ValueError):
+    """A network that judges the codes of another tokenizer, or has learnt from the episodes it shall be asked about."""
 
 
 def load_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork:
@@ -35,22 +36,27 @@ def load_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork:
     return _load(OutcomeNetwork, "outcome", checkpoint, tokenizer)
 
 
-def find_outcome(checkpoint: str, tokenizer: str) -> OutcomeNetwork | None:
-    """The same, but none if it comes with the package and is of another tokenizer than the one here.
+def find_outcome(checkpoint: str, tokenizer: str, held_out: Collection[str] = ()) -> OutcomeNetwork | None:
+    """The same, but none if it comes with the package and does not fit: it is of another tokenizer than the one here.
+
+    Args:
+        checkpoint: see ``load_outcome``.
+        tokenizer: see ``load_outcome``.
+        held_out: SHA-256 of the episodes it is measured on, none of which it may have been trained on.
 
     Raises:
-        ValueError: see ``load_outcome``.
+        ValueError: see ``load_outcome``; or it was trained on some of those episodes.
     """
-    return _find(OutcomeNetwork, "outcome", checkpoint, tokenizer)
+    return _find(OutcomeNetwork, "outcome", checkpoint, tokenizer, held_out)
 
 
-def find_spans(checkpoint: str, tokenizer: str) -> SpanNetwork | None:
-    """A frozen span network, but none if it comes with the package and is of another tokenizer than the one here.
+def find_spans(checkpoint: str, tokenizer: str, held_out: Collection[str] = ()) -> SpanNetwork | None:
+    """A frozen span network, see ``find_outcome``.
 
     Raises:
-        ValueError: see ``load_outcome``.
+        ValueError: see ``find_outcome``.
     """
-    return _find(SpanNetwork, "spans", checkpoint, tokenizer)
+    return _find(SpanNetwork, "spans", checkpoint, tokenizer, held_out)
 
 
 def bundled(what: str) -> list[str]:
@@ -58,17 +64,17 @@ def bundled(what: str) -> list[str]:
     return sorted(Path(f.name).stem for f in _ASSETS.iterdir() if f.name.endswith(f"_{what}.safetensors"))
 
 
-def _find(kind: type[Net], what: str, checkpoint: str, tokenizer: str) -> Net | None:
+def _find(kind: type[Net], what: str, checkpoint: str, tokenizer: str, held_out: Collection[str]) -> Net | None:
     try:
-        return _load(kind, what, checkpoint, tokenizer)
-    except ForeignOutcomeError as error:
+        return _load(kind, what, checkpoint, tokenizer, held_out)
+    except UnfitJudgeError as error:
         if checkpoint not in bundled(what):
             raise
         log.info("it is done without: %s", error)
         return None
 
 
-def _load(kind: type[Net], what: str, checkpoint: str, tokenizer: str) -> Net:
+def _load(kind: type[Net], what: str, checkpoint: str, tokenizer: str, held_out: Collection[str] = ()) -> Net:
     with as_file(_ASSETS / f"{checkpoint}.safetensors") as asset:
         path = asset if checkpoint in bundled(what) else Path(checkpoint)
         if path.is_dir():
@@ -80,12 +86,17 @@ def _load(kind: type[Net], what: str, checkpoint: str, tokenizer: str) -> Net:
                 "and give its folder"
             )
         network = load_model(path, kind)
-        about = read_about(path)
-    trained = Origin.read(about).identities.get("tokenizer", tokenizer)
+        origin = Origin.read(read_about(path))
+    trained = origin.identities.get("tokenizer", tokenizer)
     if trained != tokenizer:
-        raise ForeignOutcomeError(
+        raise UnfitJudgeError(
             f"{what}={checkpoint} judges the codes of another tokenizer ({trained[:12]}…) than the one here "
             f"({tokenizer[:12]}…): train one behind it with `python train.py experiment={what} "
             "tokenizer.checkpoint=<name or file>`"
+        )
+    if seen := origin.seen(held_out):
+        raise UnfitJudgeError(
+            f"{what}={checkpoint} was trained on {seen} of the {len(held_out)} episodes that are held out here: choose "
+            f"one that has not seen them, or {what}=null"
         )
     return network

@@ -84,6 +84,8 @@ def differs(first: Measured, other: Measured, headline: Headline) -> bool:
     """Whether the 95 % interval of the difference between two runs excludes 0."""
     if not all(_knows(run, headline) for run in (first, other)) or _unlike(first, other):
         return False
+    if headline.figure.startswith("outcome/") and first.card.about.get("outcome") != other.card.about.get("outcome"):
+        return False  # another network said what was earned
     a, b = (_samples(run, headline) for run in (first, other))
     count = min(len(a), len(b))
     difference = b[:count].double() - a[:count].double()
@@ -110,7 +112,7 @@ def _conditions(run: Measured) -> dict[str, Any]:
     about, settings = run.card.about, run.card.about.get("settings", {})
     return {
         "on different episodes": about.get("held_out"),
-        "at different moments": [settings.get(name) for name in ("warmup", "horizon", "num_windows")],
+        "at different moments": [settings.get(name) for name in ("warmup", "horizon", "num_windows", "game_windows")],
         "with other moments of control": [settings.get(name) for name in ("control_moments", "control_horizon")],
         "with different resampling": [about.get("seed"), settings.get("resamples")],
         "with different ceilings of skill": about.get("ceiling"),
@@ -173,7 +175,11 @@ def _is_run(path: Path) -> bool:
 
 def _read(run: Path, name: str) -> Measured:
     folder = run / "report"
+    if (folder / "tokenizer.json").is_file():
+        raise ValueError(f"compare={run}: only world models are compared, and this run trained a tokenizer")
     card = read_scorecard(folder / "metrics.json")
+    if "outcome/step/points/ap" in card.figures and "one_step/accuracy" not in card.figures:
+        raise ValueError(f"compare={run}: only world models are compared, and this run trained an outcome network")
     try:
         return Measured(name, card, load_file(folder / "bootstrap.safetensors"))
     except (OSError, SafetensorError) as error:

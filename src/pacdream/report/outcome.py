@@ -1,6 +1,5 @@
 """What is said of an outcome network."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pacdream.core.limits import Positive, Seed
 from pacdream.data.episode_store import read_manifest
 from pacdream.evaluation.outcomes import events_of, measure_outcomes
 from pacdream.evaluation.scorecard import Reading, Scorecard, write_scorecard
-from pacdream.evaluation.windows import held_out_windows
+from pacdream.evaluation.windows import check_long_enough, held_out_windows
 from pacdream.metric.episode_metric import draw_episodes
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.outcome.outcome_data_module import OutcomeDataModule
@@ -31,6 +30,19 @@ class OutcomeReport:
         """How much is measured, see ``conf/report/outcome.yaml``."""
         self.context, self.horizon, self.num_windows, self.warmup = context, horizon, num_windows, warmup
         self.resamples, self.batch_size, self.seed = resamples, batch_size, seed
+
+    def check(self, data: OutcomeDataModule) -> None:
+        """Refuse, before a training, episodes and horizons that cannot be measured after it.
+
+        Raises:
+            ValueError: names what is too short.
+        """
+        check_long_enough(data, self.horizon, self.warmup)
+        if self.horizon <= data.after or self.context <= data.before:
+            raise ValueError(
+                f"report.horizon={self.horizon} must be more than data.after={data.after}, and "
+                f"report.context={self.context} more than data.before={data.before}"
+            )
 
     def __call__(
         self, folder: Path, data: OutcomeDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
@@ -62,7 +74,7 @@ class OutcomeReport:
         for table in tables:
             print_table(table)
         write_scorecard(folder / "report" / "metrics.json", card)
-        headlines = {name: value for name, value in card.headlines().items() if not math.isnan(value)}
+        headlines = card.headlines()
         for logger in loggers:
             logger.log_metrics(headlines, step)
         return headlines

@@ -14,6 +14,7 @@ from rich.table import Table
 from torch import Tensor
 
 from pacdream.core.checkpoints import load_model
+from pacdream.core.device import best_device
 from pacdream.core.files import write_json
 from pacdream.data.batches import evenly
 from pacdream.data.episode_store import read_manifest
@@ -51,8 +52,7 @@ class TokenizerReport:
         self, folder: Path, data: FrameDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
     ) -> dict[str, float]:
         """Print and write ``tokenizer.json`` into the run's report folder; return the headline figures."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = load_model(checkpoint, Tokenizer, device)  # type: ignore[type-abstract]
+        model = load_model(checkpoint, Tokenizer, best_device())  # type: ignore[type-abstract]
         decoded = decode_all(model, data)
         game = game_of(read_manifest(data.folder).settings.get("env", {}))
         figures = measure(model, decoded) | needless_changes(model, data.val_frames) | measure_dots(decoded, game)

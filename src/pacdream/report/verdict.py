@@ -3,25 +3,24 @@
 import math
 
 from pacdream.evaluation.scorecard import Scorecard
+from pacdream.metric.code_score import AREA_HORIZON
 
 
 def verdict(card: Scorecard) -> str:
     """Whether it is better than copying, for how long, and whether it obeys the action."""
     sentences = []
-    if position := card.figures.get("game/position_skill"):
+    position = {h: card.at("game/position_skill", h) for h in (1, 8, 15)}
+    if known := [f"{value:.2f} after {h}" for h, value in position.items() if not math.isnan(value)]:
         sentences.append(
             "Position skill of player and ghosts (0 is copying, 1 is what the tokenizer shows): "
-            + ", ".join(
-                f"{position.at(h).item:.2f} after {h}"
-                for h in (1, 8, 15)
-                if not math.isnan(card.at("game/position_skill", h))
-            )
-            + " steps."
+            f"{', '.join(known)} steps."
         )
     area, half = card.figures["open_loop/argmax/skill_area"], card.scalar("open_loop/argmax/steps_until_half_skill")
+    interval = "" if math.isnan(area.low) else f" [{float(area.low):.2f}, {float(area.high):.2f}]"
+    steps = min(AREA_HORIZON, len(card.figures["open_loop/argmax/skill"].value))
     sentences += [
-        f"Skill over the first 15 imagined steps is {area.item:.2f} [{float(area.low):.2f}, {float(area.high):.2f}] "
-        f"(0 is copy*, 1 is {card.about['ceiling']}); it stays above one half for {half:.0f} step(s).",
+        f"Skill over the first {steps} imagined steps is {area.item:.2f}{interval} (0 is copy*, "
+        f"1 is {card.about['ceiling']}); it stays above one half for {half:.0f} step(s).",
         f"One step ahead {card.scalar('one_step/accuracy'):.1%} of the codes are right "
         f"(copy* {card.scalar('one_step_copy_star/accuracy'):.1%}), and of those that change "
         f"{card.scalar('one_step/changed_recall'):.1%} (F1 {card.scalar('one_step/changed_f1'):.2f}, "
@@ -35,9 +34,8 @@ def verdict(card: Scorecard) -> str:
             f"{card.scalar('control/move_tokenizer'):.0%}."
         )
     turn = card.scalar("game/dream/turn")
+    false_turn = card.scalar("game/dream/false_turn")
     if not math.isnan(turn):
-        sentences.append(
-            f"After an eaten power pill ghosts are frightened in {turn:.0%} of the dreams, without one in "
-            f"{card.scalar('game/dream/false_turn'):.0%}."
-        )
+        without = "" if math.isnan(false_turn) else f", without one in {false_turn:.0%}"
+        sentences.append(f"After an eaten power pill ghosts are frightened in {turn:.0%} of the dreams{without}.")
     return " ".join(sentences)

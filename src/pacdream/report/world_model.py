@@ -17,6 +17,7 @@ from pacdream.evaluation.game_space import decode
 from pacdream.evaluation.measure import Measurement, measure
 from pacdream.evaluation.scorecard import Scorecard, write_scorecard
 from pacdream.evaluation.settings import Settings
+from pacdream.evaluation.windows import check_long_enough
 from pacdream.metric.figures import COMPARED, FIGURES
 from pacdream.outcome.frozen import find_outcome, find_spans
 from pacdream.report import plots
@@ -62,6 +63,14 @@ class WorldModelReport:
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
 
+    def check(self, data: LatentDataModule) -> None:
+        """Refuse, before a training, episodes that cannot be measured after it.
+
+        Raises:
+            ValueError: none that is held out is long enough.
+        """
+        check_long_enough(data, self.settings.horizon, self.settings.warmup)
+
     def __call__(
         self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
     ) -> dict[str, float]:
@@ -69,8 +78,9 @@ class WorldModelReport:
         model = load_model(checkpoint, WorldModel, data.codes.device)  # type: ignore[type-abstract]
         about = {"checkpoint": str(checkpoint), "weights": weights_sha256(model), **data.identities()}
         tokenizer = data.identities()["tokenizer"]
-        outcome = find_outcome(self.outcome, tokenizer) if self.outcome else None
-        spans = find_spans(self.spans, tokenizer) if self.spans else None
+        held_out = data.origin.val
+        outcome = find_outcome(self.outcome, tokenizer, held_out) if self.outcome else None
+        spans = find_spans(self.spans, tokenizer, held_out) if self.spans else None
         done = measure(model, data, self.settings, self.sampler, about, outcome, spans)
         print_tables(done.card)
         metrics, folder = folder / "csv" / "metrics.csv", folder / "report"

@@ -29,7 +29,7 @@ class Tokenizer(nn.Module, ABC):
     palette_indices: Tensor
     """(C,) uint8 buffer: the palette index of each class, ascending."""
     class_counts: Tensor
-    """(C,) int64 buffer: pixels of each class in the training data."""
+    """(C,) int64 buffer: pixels of each class in all recorded frames."""
     class_weights: Tensor
     """(C,) float buffer: weight of each class in the loss. Sprites are one pixel in a hundred and would vanish."""
     decode_bias: Tensor

@@ -49,7 +49,7 @@ class VQVAE(Tokenizer):
         Args:
             frame_shape: (H, W) pixels; padded with empty rows and columns to a multiple of the total stride.
             palette: 256 RGB colours in hexadecimal.
-            colour_counts: pixels of each palette index in the training data; only these indices are told apart.
+            colour_counts: pixels of each palette index in all recorded frames; only these indices are told apart.
             num_frames: frames read into one grid, 1 or 2.
             patch_size: pixels folded into channels before the first convolution.
             widths: channels of each level; the last is that of the code grid.
