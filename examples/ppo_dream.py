@@ -61,7 +61,7 @@ def main() -> None:
     observation = torch.as_tensor(envs.reset(seed=args.seed)[0])
     points, returns, begin = np.zeros(args.envs), [], time.time()
 
-    for update in range(args.steps // (args.rollout * args.envs)):
+    for update in range(max(1, args.steps // (args.rollout * args.envs))):
         # Act.
         for t in range(args.rollout):
             with torch.no_grad():
@@ -100,7 +100,7 @@ def main() -> None:
                 observations, actions, old, gain = (part[rows] for part in flat)
                 choice, value = agent(observations)
                 ratio = (choice.log_prob(actions) - old).exp()
-                gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+                gain = (gain - gain.mean()) / (gain.std(correction=0) + 1e-8)  # also of one
                 policy_loss = -torch.min(gain * ratio, gain * ratio.clamp(1 - args.clip, 1 + args.clip)).mean()
                 value_loss = 0.5 * (value - targets[rows]).square().mean()
                 loss = policy_loss + 0.5 * value_loss - args.entropy * choice.entropy().mean()

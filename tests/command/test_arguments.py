@@ -43,6 +43,12 @@ def test_a_group_that_is_chosen_to_be_nothing_is_one_line(argument: str, monkeyp
         prepare_arguments()
 
 
+def test_a_network_that_shares_its_name_with_a_group_may_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "play.py"), "outcome=null"])
+    prepare_arguments("run", "outcome")
+    assert sys.argv[1:] == ["outcome=null"]
+
+
 @pytest.mark.parametrize(
     "argument", ["resume=null", "hydra/sweeper=null", "callback.early_stopping=null", "logger=csv", "-m"]
 )

@@ -48,6 +48,12 @@ def test_it_goes_on_where_it_was_saved(where: list[str], tmp_path: Path) -> None
     assert PPO.load(tmp_path / "second" / "agent.zip").learning_rate == 1e-5  # with the settings of today
     with pytest.raises(ValueError, match=r"holds an agent that sees .*'features_dim': 8.*choose those settings again"):
         learnt(tmp_path / "third", where, *going_on, "agent.features_dim=16")
+    with pytest.raises(ValueError, match=r"steps=16 is no more than the 16 that the agent in resume=.* has learnt for"):
+        learnt(tmp_path / "fourth", where, "steps=16", f"resume={tmp_path / 'first'}")
+    noted = tmp_path / "first" / "where.json"
+    noted.write_text(json.dumps(json.loads(noted.read_text()) | {"outcome": "another"}))
+    with pytest.raises(ValueError, match=r"has learnt elsewhere \(outcome: another -> "):
+        learnt(tmp_path / "fifth", where, *going_on)
 
 
 def test_an_agent_does_not_go_on_in_another_world(where: list[str], tmp_path: Path) -> None:

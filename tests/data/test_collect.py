@@ -176,6 +176,15 @@ def test_other_env_or_policy_settings_are_refused_by_name(folder, no_recording, 
         other.record()
 
 
+def test_settings_of_a_recording_that_never_began_do_not_count(tmp_path, in_process):
+    first = recording(tmp_path / "new", episodes=1)
+    wrong = replace(first, policy={"_target_": "pacdream.policy.held.HeldPolicy", "action": "up"})
+    with pytest.raises(ValueError, match="'up' is none of the game's actions"):
+        wrong.record()
+    assert (tmp_path / "new" / "manifest.json").is_file()
+    assert len(first.record().episodes) == 1
+
+
 @pytest.mark.parametrize("name", ["ale_py", "rom_md5"])
 def test_another_emulator_or_game_file_is_refused_by_name(folder, no_recording, name):
     manifest = read_manifest(folder)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from pacdream.dream.env import DreamEnv
 from pacdream.dream.vector_env import DreamVectorEnv
 from pacdream.dream.view import View
 from pacdream.game.palette import ntsc_palette
-from pacdream.outcome.network import OutcomeNetwork
+from pacdream.outcome.network import OVER_WITHIN, OutcomeNetwork
 from pacdream.rollout.sampler import Categorical, Greedy
 from tests.planner.line_world import LEFT, LENGTH, RIGHT, START, STAY, TRAP, LineOutcome, LineWorld, grid
 
@@ -23,9 +25,9 @@ class LineView(View):
         self._tokenizer = type("T", (), {"grid_shape": (1, LENGTH), "codebook_size": 2})()
 
 
-def line_dream(rows, horizon=50, after=0, sampler=None):
+def line_dream(rows, horizon=50, after=0, sampler=None, ends="life", outcome=None):
     starts = Starts(grid(START, START), torch.zeros(2, dtype=torch.int64), torch.tensor([0]), 1)
-    return Dream(LineWorld(), LineOutcome(after=after), starts, sampler or Greedy(), rows, horizon, "life")
+    return Dream(LineWorld(), outcome or LineOutcome(after=after), starts, sampler or Greedy(), rows, horizon, ends)
 
 
 def line_env(**changes):
@@ -69,6 +71,20 @@ def test_a_lost_life_terminates_and_the_horizon_truncates():
     assert died[-1][4]["lost"] == pytest.approx(1.0)
     env.reset()
     assert [(step[2], step[3]) for step in walk(env, [STAY] * 5)] == [(False, False)] * 4 + [(False, True)]
+
+
+def test_a_game_ends_as_often_as_the_network_says():
+    """It says at every step how likely the end is within four."""
+
+    class Doubting(LineOutcome):
+        def forward(self, codes, actions):
+            logits = super().forward(codes, actions)
+            return replace(logits, over=torch.full_like(logits.over, 0.2).logit())
+
+    dream = line_dream(1, ends="game", outcome=Doubting())
+    dream.begin([0], [np.random.default_rng(0)])
+    survived = [1 - dream.step(np.array([STAY])).lost[0] for _ in range(OVER_WITHIN)]
+    assert np.prod(survived) == pytest.approx(0.8, abs=1e-5)
 
 
 def test_rows_of_the_vector_are_single_environments(latents, gru):

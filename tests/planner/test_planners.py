@@ -159,6 +159,16 @@ def test_what_is_left_of_the_last_plan_and_every_held_action_are_compared():
     assert kept.tolist() == [[0] * 5, [STAY] * 5, [RIGHT] * 5, [LEFT] * 5]
 
 
+def test_where_there_is_no_room_for_every_action_each_has_its_chance():
+    search = RandomShooting(num_futures=4, horizon=3, max_hold=2)
+    compared = []
+    search.plan(
+        lambda plans: compared.append(plans) or np.zeros(plans.shape[:2]),
+        18, np.zeros((50, 3), np.int64), [np.random.default_rng(seed) for seed in range(50)],
+    )  # fmt: skip
+    assert set(compared[0][:, 1:, 0].flatten().tolist()) == set(range(18))
+
+
 def test_more_elites_than_plans_are_refused():
     with pytest.raises(ValueError, match=r"elites=9 must not exceed num_futures=8"):
         CrossEntropyMethod(8, 5, 1, 1, 9, 0.5)

@@ -85,7 +85,7 @@ def test_recording_stops_with_one_line_and_keeps_what_is_finished(
     assert command.until(lambda: bool([*episodes.glob("episode_*.h5")]))
     stop(command, number)
     assert command.code == code
-    assert_said_in_one_line(command, "interrupted: what was finished is on disk, run the command again to go on")
+    assert_said_in_one_line(command, "interrupted: what was finished is on disk")
     assert 0 < len(read_manifest(episodes).episodes) < EPISODES
     assert len([*episodes.glob("*.h5")]) == len(read_manifest(episodes).episodes)
 

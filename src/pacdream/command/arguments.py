@@ -7,7 +7,7 @@ from pathlib import Path
 def prepare_arguments(*paths: str) -> None:
     """Let these arguments be paths as they are typed; end with one line where Hydra would with a traceback."""
     sys.argv = quote_paths(sys.argv, *paths)
-    if problem := null_group(sys.argv):
+    if problem := null_group([argument for argument in sys.argv if argument.partition("=")[0] not in paths]):
         sys.exit(f"{Path(sys.argv[0]).name}: {problem}")
 
 

@@ -19,7 +19,7 @@ import pacdream.core.resolvers  # noqa: F401 - the configuration calls them
 
 log = logging.getLogger(__name__)
 
-_INTERRUPTED = "interrupted: what was finished is on disk, run the command again to go on"
+_INTERRUPTED = "interrupted: what was finished is on disk"
 
 
 def entry_point(main: Callable[[DictConfig], float | None]) -> Callable[[DictConfig], float | None]:

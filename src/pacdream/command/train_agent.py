@@ -52,16 +52,27 @@ def train_agent(config: DictConfig) -> None:
     run = open_run(config.run)
     tokenizer = run.tokenizer()
     where = {"world": config.world, "world_model": weights_sha256(run.model()), "tokenizer": weights_sha256(tokenizer)}
+    world = _world(config, tokenizer)
+    if isinstance(world, DreamVectorEnv):
+        where["outcome"] = weights_sha256(world.dream.outcome)
     saved = _saved(config.resume, where)
-    env = VecMonitor(SB3VecEnv(_world(config, tokenizer)))
+    env = VecMonitor(SB3VecEnv(world))
     agent: PPO = build(config.agent, env=env, grid_shape=tokenizer.grid_shape, seed=config.seed, resume=saved)
     agent.set_random_seed(config.seed + agent.num_timesteps)  # who goes on does not see the first dreams again
     log.info("learning in the %s, %d rows side by side, from step %d", config.world, env.num_envs, agent.num_timesteps)
+    if agent.num_timesteps >= config.steps:
+        raise ValueError(
+            f"steps={config.steps} is no more than the {agent.num_timesteps} that the agent in resume={config.resume} "
+            "has learnt for: choose more"
+        )
     write_json(folder / "where.json", where)
     loggers = [build(logger) for logger in config.logger.values()]
     watch = _Watch(folder, loggers, config.steps, config.save_every)
     try:
         agent.learn(config.steps - agent.num_timesteps, callback=watch, reset_num_timesteps=saved is None)
+    except KeyboardInterrupt:
+        log.warning("go on with `python train_agent.py resume=%s`", folder)
+        raise
     finally:
         watch.stop()
         _save(agent, folder)
@@ -106,10 +117,11 @@ def _saved(resume: str | None, where: dict[str, str]) -> Path | None:
         raise ValueError(f"resume={resume} holds no agent: there is no {noted if path.is_file() else path}")
     with reading(noted, "train another agent"):
         was = json.loads(noted.read_text())
-    if changed := differences(was, where):
+    known = {name: identity for name, identity in where.items() if name in was}  # older agents say less
+    if changed := differences(was, known):
         raise ValueError(
-            f"resume={resume} holds an agent that has learnt elsewhere ({', '.join(changed)}): give the run= and "
-            "world= that it was trained with"
+            f"resume={resume} holds an agent that has learnt elsewhere ({', '.join(changed)}): give the run=, world= "
+            "and dream.outcome= that it was trained with"
         )
     return path
 

@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable
@@ -37,6 +38,11 @@ class Recorder:
         env_seed, policy_seed = episode_seeds(self.seed, index)
         episode = play_episode(self.make_env(), self.policy, env_seed, policy_seed, self.max_steps)
         return write_episode(self.folder, file_name(index), self.policy.name, episode)
+
+
+def _record(recorder: bytes, index: int) -> EpisodeEntry:
+    """What a worker process does."""
+    return pickle.loads(recorder).record(index)
 
 
 def episode_seeds(seed: int, index: int) -> tuple[int, int]:
@@ -119,7 +125,9 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
         initializer=_begin_worker,
         initargs=(max(1, (os.cpu_count() or 1) // workers),),
     )
-    futures = [pool.submit(recorder.record, index) for index in missing]
+    # As bytes: the pool would send each tensor of a player's networks as an open file, of which there are too few.
+    recorder_bytes = pickle.dumps(recorder)
+    futures = [pool.submit(_record, recorder_bytes, index) for index in missing]
     stored = manifest
     try:
         with Progress(*columns) as progress:
@@ -135,7 +143,10 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
             f"fewer than workers={workers} by the same command"
         ) from error
     except BaseException:
-        log.warning("stopping as soon as the episodes that were handed to the processes have ended")
+        log.warning(
+            "stopping as soon as the episodes that were handed to the processes have ended; "
+            "the same command records the others"
+        )
         raise
     finally:
         # After an error or Ctrl-C: do not start what has not begun, keep what is finished.

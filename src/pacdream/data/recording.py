@@ -77,6 +77,8 @@ class Recording:
         if not (self.folder / "manifest.json").exists():
             return self._wanted
         found = read_manifest(self.folder)
+        if not found.episodes:
+            return self._wanted  # the recording ended before it had begun
         for name in ("settings", "provenance"):
             _check_same(self.folder, name, getattr(found, name), getattr(self._wanted, name))
         return found

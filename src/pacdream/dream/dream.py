@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pacdream.data.latent_data_module import LatentDataModule
-from pacdream.outcome.network import OutcomeNetwork
+from pacdream.outcome.network import OVER_WITHIN, OutcomeNetwork
 from pacdream.planner.judge import check_fit
 from pacdream.rollout.precision import autocast
 from pacdream.rollout.sampler import Sampler
@@ -157,8 +157,11 @@ class Dream:
             logits = self.outcome(self._codes, self._actions[:, self.outcome.before])
         judged = self.age > self.outcome.after
         points = (logits.points.softmax(-1) @ self.outcome.points).cpu().double().numpy()
-        ends = (logits.lost[:, 0] if self.ends == "life" else logits.over).sigmoid().cpu().double().numpy()
-        lost = np.where(judged, ends, 0.0)
+        if self.ends == "life":
+            ends = logits.lost[:, 0].cpu().double().sigmoid()
+        else:  # that the game is over within some steps is told at each of them, and drawn at each
+            ends = 1 - (1 - logits.over.cpu().double().sigmoid()) ** (1 / OVER_WITHIN)
+        lost = np.where(judged, ends.numpy(), 0.0)
         drawn = np.array([rng.random() for rng in self._rngs])
         return DreamStep(step.codes, np.where(judged, points, 0.0), drawn < lost, self.age >= self.horizon, lost)
 
@@ -166,7 +169,7 @@ class Dream:
 def _put(state: Any, rows: Tensor, new: Any) -> None:
     """Write nested tensors (R, ...) into these rows (R,) of nested tensors (B, ...)."""
     if isinstance(state, Tensor):
-        state[rows] = new
+        state[rows] = new.to(state.dtype)  # a state that was left by a step in half precision
         return
     for part, new_part in zip(state, new, strict=True):
         _put(part, rows, new_part)

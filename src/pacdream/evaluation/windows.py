@@ -68,7 +68,11 @@ def check_long_enough(data: LatentDataModule, horizon: int, warmup: int) -> None
     if longest > warmup + horizon:
         return
     most = longest - warmup - 1
-    way_out = f"choose horizon={most} or less (in train.py report.horizon)" if most > 0 else "record longer ones"
+    way_out = (
+        f"choose horizon={most} or less (in train.py report.horizon)"
+        if most > 0
+        else "record longer ones, or begin earlier"
+    )
     raise ValueError(
         f"horizon={horizon} after {warmup} frames needs episodes of {warmup + 1 + horizon} frames, "
         f"but the longest held-out one has {longest}: {way_out}"

@@ -29,5 +29,7 @@ class RandomShooting:
     def _futures(self, previous: Plans, kept: Plans, num_actions: int, rng: np.random.Generator) -> Plans:
         """Plans (P, T) of one row."""
         drawn = max(0, self.num_futures - 1 - len(kept))
+        if len(kept) > self.num_futures - 1:  # no room for all: let each have its chance
+            kept = rng.permutation(kept)
         random = [draw_held(rng, num_actions, self.max_hold, self.horizon) for _ in range(drawn)]
         return np.stack([previous, *kept, *random])[: self.num_futures]

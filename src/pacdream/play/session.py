@@ -89,7 +89,7 @@ class Session:
             left_at: share of wrong codes from which on the dream has left reality.
 
         Raises:
-            ValueError: the game has other actions than the world model.
+            ValueError: the game has other actions than the world model, or the context is too short to judge a dream.
         """
         self.models, self.sampler, self._game = models, sampler, make_env()
         self.action_names = self._game.action_names
@@ -97,6 +97,8 @@ class Session:
             raise ValueError(
                 f"the world model knows {models.model.num_actions} actions, this game has {len(self.action_names)}"
             )
+        if models.outcome is not None and context <= models.outcome.before:
+            raise ValueError(f"context={context} is too short: the outcome network looks back further")
         self._intro, self._context, self._left_at = intro, context, left_at
         self._step = self._left_after = 0
         self._points = self._lost = self._points_before = 0.0

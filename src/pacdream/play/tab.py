@@ -134,7 +134,7 @@ class Tab:
         try:  # not in torch's thread, so that other games go on
             session = await loop.run_in_executor(None, self.library.begin, name, self.session.seed)
         except (ValueError, OSError) as error:
-            self._said += [self._facts(), {"said": one_line(error)}]
+            self._said.append({"said": one_line(error)})
             self._there_is_one.set()
             return
 

@@ -46,7 +46,9 @@ function connect() {
 }
 
 function hear(told) {
-  if (told.said) say(told.said); else begin(told);
+  if (!told.said) return begin(told);
+  say(told.said);
+  if (facts) at("model").value = facts.model; // also if another was asked for
 }
 
 function begin(told) {
@@ -57,7 +59,9 @@ function begin(told) {
   game = new View(at("game"), facts);
   at("seed").value = facts.seed;
   at("speed").value = "1";
-  at("temperature").value = [...at("temperature").options].find((option) => Number(option.value) === facts.temperature)?.value ?? "1";
+  const draws = at("temperature"), drawn = String(facts.temperature);
+  if (![...draws.options].some((option) => option.value === drawn)) draws.add(new Option(drawn, drawn));
+  draws.value = drawn;
   sentAt.clear();
   document.body.dataset.fps = facts.fps;
   if (document.hidden || !document.hasFocus()) leave(); else pause(false);
