@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pacdream.callback.safe_stop import SafeStop
 from pacdream.core.checkpoint_io import read_checkpoint
@@ -126,6 +126,20 @@ def test_weights_that_are_not_finite_are_never_saved(latents, tmp_path, minutes,
         fit(tiny_module(latents), latents, tmp_path, callbacks=[Breaking(50, minutes)])
     last = tmp_path / "checkpoints" / "last.ckpt"
     assert not last.exists() or read_checkpoint(last)["global_step"] == 1
+
+
+def test_a_run_that_was_moved_knows_its_best_checkpoint(latents, tmp_path):
+    def callbacks(folder):
+        return [SafeStop(1, 10), ModelCheckpoint(folder / "checkpoints", "best", monitor="val/loss")]
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    began = fit(tiny_module(latents), latents, old, callbacks=callbacks(old))
+    old.rename(new)
+    again = fit(tiny_module(latents), latents, new, new / "checkpoints" / "last.ckpt", callbacks=callbacks(new))
+    assert again.global_step == began.global_step
+    assert again.checkpoint_callback.best_model_score == began.checkpoint_callback.best_model_score
+    assert again.checkpoint_callback.best_model_path == str(new / "checkpoints" / "best.ckpt")
+    assert [*again.checkpoint_callback.best_k_models] == [str(new / "checkpoints" / "best.ckpt")]
 
 
 def test_a_run_that_was_stopped_early_is_not_trained_further(latents, tmp_path):

@@ -49,6 +49,15 @@ def test_a_network_that_shares_its_name_with_a_group_may_be_none(monkeypatch: py
     assert sys.argv[1:] == ["outcome=null"]
 
 
+def test_a_sweep_over_experiments_needs_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = [str(ROOT / "train.py"), "-m", "experiment=gru_baseline,gru_14x10"]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit, match=r"^train\.py: experiment=gru_baseline,gru_14x10 sweeps .* with name=<name>"):
+        prepare_arguments()
+    monkeypatch.setattr(sys, "argv", [*argv, "name=both"])
+    prepare_arguments()
+
+
 @pytest.mark.parametrize(
     "argument", ["resume=null", "hydra/sweeper=null", "callback.early_stopping=null", "logger=csv", "-m"]
 )

@@ -99,6 +99,20 @@ def test_a_wrong_command_is_one_line(arguments: list[str]) -> None:
     assert "\n" not in str(stop.value)
 
 
+def test_an_export_does_not_write_over_what_it_reads(run: Path, tmp_path: Path) -> None:
+    best = run / "checkpoints" / "best.ckpt"
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for source, output, message in (
+        (best, best, "must end with .safetensors"),
+        (best, tmp_path / "mine.ckpt", "must end with .safetensors"),
+        (run, run, "is the run itself: give another folder"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            main([str(source), str(output)])
+    assert not any(tmp_path.iterdir())
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_the_run_that_comes_with_the_package_opens_without_a_path() -> None:
     run = pacdream.load_run()
     assert run.folder == BUNDLED

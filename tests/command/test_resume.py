@@ -38,6 +38,15 @@ def test_overrides_of_a_start_that_was_refused_do_not_count(run: Path) -> None:
     assert expanded(run)[:2] == ["experiment=gru_baseline", "seed=1"]
 
 
+def test_a_run_that_has_yet_to_begin_begins_with_the_checkpoint_it_was_given(run: Path) -> None:
+    overrides(run, "experiment=gru_baseline", "resume=other/checkpoints/last.ckpt")
+    assert "resume=other/checkpoints/last.ckpt" in expanded(run)
+    assert not any(str(run) in argument for argument in expanded(run) if argument.startswith("resume="))
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last.ckpt").touch()
+    assert "resume=other/checkpoints/last.ckpt" not in expanded(run)
+
+
 def test_what_is_given_replaces_what_the_run_had(run: Path) -> None:
     overrides(run, "experiment=gru_baseline", "+trainer.limit_train_batches=2", "seed=1")
     assert expanded(run, "+trainer.limit_train_batches=3", "seed=2")[:3] == [

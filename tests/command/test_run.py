@@ -88,6 +88,7 @@ def fake_run(folder: Path, finished: float | None, **config: Any) -> Path:
         (folder / "checkpoints").mkdir()
         (folder / "checkpoints" / "best.ckpt").touch()
         os.utime(folder / "checkpoints" / "best.ckpt", (finished, finished))
+        (folder / "result.json").touch()
     return folder
 
 

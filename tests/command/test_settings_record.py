@@ -6,8 +6,19 @@ from omegaconf import DictConfig, OmegaConf
 from pacdream.command.settings_record import changed_settings, store_settings, unchanged_if_refused
 
 
-def settings(lr: float = 1e-3, resume: str | None = None, outputs: str = "here") -> DictConfig:
-    return OmegaConf.create({"optimizer": {"lr": lr}, "resume": resume, "paths": {"outputs": outputs}})
+def settings(
+    lr: float = 1e-3, resume: str | None = None, outputs: str = "here", clip: float = 1.0, **trainer: int
+) -> DictConfig:
+    return OmegaConf.create(
+        {
+            "optimizer": {"lr": lr},
+            "scheduler": {"total_steps": "${trainer.max_steps}"},
+            "trainer": {"gradient_clip_val": clip, "max_steps": 8, **trainer},
+            "callback": {"early_stopping": {"patience": 3}},
+            "resume": resume,
+            "paths": {"outputs": outputs},
+        }
+    )
 
 
 def begun(folder: Path, config: DictConfig) -> None:
@@ -61,8 +72,24 @@ def test_other_settings_are_refused_and_those_it_was_begun_with_stay(learnt: Pat
 
 def test_other_settings_are_taken_if_the_run_is_named(learnt: Path) -> None:
     record_settings(learnt, settings())
-    assert record_settings(learnt, settings(lr=3e-3, resume=str(learnt))) == ["optimizer.lr: 0.001 -> 0.003"]
-    assert record_settings(learnt, settings(lr=3e-3)) == []
+    changed = ["trainer.gradient_clip_val: 1.0 -> 2.0"]
+    assert record_settings(learnt, settings(clip=2.0, resume=str(learnt))) == changed
+    assert record_settings(learnt, settings(clip=2.0)) == []
+
+
+def test_settings_that_a_checkpoint_brings_with_it_are_refused(learnt: Path) -> None:
+    record_settings(learnt, settings())
+    patient = settings(resume=str(learnt))
+    patient.callback.early_stopping.patience = 9
+    for other, change in (
+        (settings(lr=3e-3, resume=str(learnt)), r"optimizer\.lr: 0\.001 -> 0\.003"),
+        (settings(max_steps=9, resume=str(learnt)), r"scheduler\.total_steps: 8 -> 9"),
+        (patient, r"callback\.early_stopping\.patience: 3 -> 9"),
+    ):
+        with pytest.raises(ValueError, match=rf"in its checkpoint, .* \({change}\): .* with weights={learnt}$"):
+            record_settings(learnt, other)
+    patient.callback.early_stopping = None
+    assert record_settings(learnt, patient)  # without it, nothing is stopped
 
 
 def test_a_start_that_is_refused_later_leaves_what_the_run_was_begun_with(learnt: Path) -> None:
@@ -70,7 +97,7 @@ def test_a_start_that_is_refused_later_leaves_what_the_run_was_begun_with(learnt
     record_settings(learnt, settings())
     before = {path: path.read_bytes() for path in learnt.rglob("*.yaml")}
     assert len(before) == 4
-    another = settings(lr=3e-3, resume=str(learnt))
+    another = settings(clip=2.0, resume=str(learnt))
     begun(learnt, another)
     assert changed_settings(learnt, another)
     with pytest.raises(RuntimeError), unchanged_if_refused(learnt):

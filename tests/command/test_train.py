@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pacdream.command.lock import folder_lock
 from pacdream.command.result import read_result
 from pacdream.command.train import train
 from pacdream.core.checkpoint_io import read_checkpoint
@@ -69,6 +70,25 @@ def test_a_failed_start_is_noted_until_the_next(small: list[str], tmp_path: Path
     assert not (tmp_path / "run" / "error.txt").exists()
 
 
+def test_a_start_that_is_locked_out_leaves_the_run_as_it_was(small: list[str], tmp_path: Path) -> None:
+    run(tmp_path / "run", small)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.yaml") if path.name == "config.yaml"}
+    with folder_lock(tmp_path / "run"), pytest.raises(ValueError, match="another process is training in"):
+        run(tmp_path / "run", [*small, f"resume={tmp_path / 'run'}", "data.batch_size=3"])
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_search_for_the_worst_is_refused(small: list[str], tmp_path: Path) -> None:
+    best = ["callback.checkpoint.monitor=val/skill", "callback.checkpoint.mode=max", "hydra.mode=MULTIRUN"]
+    with pytest.raises(ValueError, match=r"would minimize val/skill, .*: choose hydra\.sweeper\.direction=maximize"):
+        run(tmp_path / "run", [*small, *best, "+hydra.sweeper.direction=minimize"])
+
+
+def test_nothing_to_train_on_is_refused(small: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"data\.val_fraction=1 leaves nothing to train on"):
+        run(tmp_path / "run", [*small, "data.val_fraction=1"])
+
+
 @pytest.mark.parametrize("devices", ["2", "[0,1]", "auto"])
 def test_several_devices_in_a_multirun_are_refused(small: list[str], tmp_path: Path, devices: str) -> None:
     with pytest.raises(ValueError, match="in a multirun: a job trains on one device"):
@@ -119,6 +139,7 @@ def test_a_bare_checkpoint_in_this_folder_is_gone_on_from(
 
 def test_a_report_that_cannot_be_is_refused_before_training(small: list[str], tmp_path: Path) -> None:
     small = [override for override in small if override != "report=none"]
-    with pytest.raises(ValueError, match=r"horizon=0 must be"):
-        run(tmp_path / "run", [*small, "report=world_model", "report.horizon=0"])
+    for horizon, reason in ((0, r"horizon=0 must be"), (1000, r"horizon=1000 after 3 frames needs episodes of 1004")):
+        with pytest.raises(ValueError, match=reason):
+            run(tmp_path / "run", [*small, "report=world_model", f"report.horizon={horizon}"])
     assert not (tmp_path / "run" / "checkpoints").exists()

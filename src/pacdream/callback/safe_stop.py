@@ -50,6 +50,7 @@ class SafeStop(lightning.Callback):
         self._saved_step = checkpoint["global_step"]
         if Path(str(trainer.ckpt_path)).resolve().parent == self._folder(trainer).resolve():
             self._rows = noted["rows"]
+            _moved_here(trainer, checkpoint)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take over the signals; drop what will be logged again; do not go on after an early stop."""
@@ -152,6 +153,23 @@ class SafeStop(lightning.Callback):
 
     def _folder(self, trainer: lightning.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "checkpoints"
+
+
+def _moved_here(trainer: lightning.Trainer, checkpoint: dict[str, Any]) -> None:
+    """Let a run whose folder was moved find its best checkpoint again: otherwise the next would replace it."""
+    for callback in trainer.checkpoint_callbacks:
+        state = checkpoint["callbacks"].get(callback.state_key, {})
+        before, now = state.get("dirpath"), getattr(callback, "dirpath", None)
+        if before is None or now is None:
+            continue
+
+        def moved(path: str, before: str = before, now: str = str(now)) -> str:
+            return str(Path(now) / Path(path).relative_to(before)) if Path(path).is_relative_to(before) else path
+
+        state["dirpath"] = str(now)
+        state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
+        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[name] = moved(state[name])
 
 
 def _curves(trainer: lightning.Trainer) -> CSVLogger | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 def prepare_arguments(*paths: str) -> None:
     """Let these arguments be paths as they are typed; end with one line where Hydra would with a traceback."""
     sys.argv = quote_paths(sys.argv, *paths)
-    if problem := null_group([argument for argument in sys.argv if argument.partition("=")[0] not in paths]):
+    others = [argument for argument in sys.argv if argument.partition("=")[0] not in paths]
+    if problem := null_group(others) or nameless_sweep(others):
         sys.exit(f"{Path(sys.argv[0]).name}: {problem}")
 
 
@@ -43,4 +44,12 @@ def null_group(argv: list[str]) -> str | None:
         options = sorted(path.stem for path in (Path(argv[0]).parent / "conf" / group).glob("*.yaml"))
         if argument.endswith("=null") and options:
             return f"{argument} chooses nothing: leave it out, or choose one of {', '.join(options)}"
+    return None
+
+
+def nameless_sweep(argv: list[str]) -> str | None:
+    """What is wrong with a sweep over experiments, each of which would name its folder otherwise."""
+    swept = [a for a in argv if a.startswith("experiment=") and {*a} & {",", "("}]
+    if swept and not any(a.startswith("name=") for a in argv):
+        return f"{swept[0]} sweeps over experiments, which have different names: give the sweep one with name=<name>"
     return None

@@ -23,9 +23,16 @@ def check_launch(config: DictConfig) -> None:
     """Refuse what Lightning gets wrong: its further processes would each begin the whole sweep anew.
 
     Raises:
-        ValueError: a job of a sweep asks for several devices.
+        ValueError: a job of a sweep asks for several devices, or a search looks for the worst.
     """
     devices, launched = config.trainer.get("devices"), HydraConfig.get().mode == RunMode.MULTIRUN
+    direction = HydraConfig.get().sweeper.get("direction")
+    mode = OmegaConf.select(config, "callback.checkpoint.mode")
+    if launched and direction is not None and mode is not None and not str(direction).lower().startswith(mode):
+        raise ValueError(
+            f"the search would {direction} {config.callback.checkpoint.monitor}, of which callback.checkpoint.mode="
+            f"{mode} is the best: choose hydra.sweeper.direction={mode}imize"
+        )
     alone = devices == 1 or (OmegaConf.is_list(devices) and len(devices) == 1)
     if launched and not alone:
         raise ValueError(

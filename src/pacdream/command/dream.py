@@ -4,6 +4,7 @@ from typing import Any
 
 from pacdream.command.planner import outcome_of
 from pacdream.command.run import open_run
+from pacdream.core.device import best_device
 from pacdream.data.episode_store import read_manifest
 from pacdream.dream.dream import Dream, Ends, Starts
 from pacdream.dream.env import DreamEnv
@@ -58,7 +59,7 @@ def open_dream(
         ValueError: one of these does not exist or does not fit the others.
     """
     opened = open_run(run)
-    data = opened.data(episodes)
+    data = opened.data(episodes, best_device())
     device = data.codes.device
     sampler = Categorical(temperature, top_k=None, seed=0) if temperature else Greedy()
     dream = Dream(

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from pacdream.command.run import Run, open_run
 from pacdream.command.schemas import EvaluateSettings
 from pacdream.core.check_settings import check_settings
+from pacdream.core.device import best_device
 from pacdream.core.instantiate import build
 from pacdream.report.compare import compare, find_runs
 
@@ -38,7 +39,7 @@ def evaluate(config: DictConfig) -> None:
     own = run.is_best and config.episodes is None and config.horizon is None
     folder = run.folder if own else here
     report = _report(config, run)
-    data = run.data(config.episodes)
+    data = run.data(config.episodes, best_device())
     loggers = run.loggers() if config.log and own else []
     try:
         report(folder, data, run.checkpoint, loggers, run.global_step)

@@ -24,7 +24,14 @@ def export(checkpoint: Path, output: Path) -> str:
     """Write the network of a training checkpoint as safetensors in half precision; return its identity.
 
     What it was trained on goes with it, so that nobody measures it on that by mistake.
+
+    Raises:
+        ValueError: not a training checkpoint, or a file that would not be read as what it is.
     """
+    if output.suffix != ".safetensors":
+        raise ValueError(f"{output} must end with .safetensors")
+    if checkpoint.suffix == ".safetensors":
+        raise ValueError(f"{checkpoint} has been exported already")
     network, content = load_model(checkpoint, nn.Module), read_checkpoint(checkpoint)
     save_model(output, network, {key: content[key] for key in ABOUT if key in content})
     return weights_sha256(load_model(output, nn.Module))
@@ -37,6 +44,8 @@ def export_run(path: Path, output: Path) -> str:
         ValueError: not a run of a world model, or behind a tokenizer that does not come with the package.
     """
     run = open_run(path)
+    if output.resolve() == run.folder.resolve():
+        raise ValueError(f"{output} is the run itself: give another folder")
     tokenizer = str(run.config.get("tokenizer", {}).get("checkpoint", ""))
     if run.checkpoint.suffix == ".safetensors" or "world_model" not in run.config:
         raise ValueError(f"{path} is not the run of a world model, or it has been exported already")

@@ -43,11 +43,14 @@ def resumed_arguments(argv: list[str]) -> list[str]:
         raise ValueError("resume= goes on with one run; a sweep goes on with sweep.resume=<its folder>")
     stored = _stored_overrides(folder)
     given = [argument for argument in argv[1:] if not argument.startswith("resume=")]
+    start = f"resume={quoted(value)}"
+    if not (folder / "checkpoints" / "last.ckpt").is_file():  # it has yet to begin, perhaps from another's checkpoint
+        start = next((each for each in stored if _key(each) == "resume" and each != "resume=null"), start)
     replaced = {_key(argument) for argument in given} | _REPLACED
     stored = [override for override in stored if _key(override) not in replaced]
     writable(value)
     single = ["hydra.mode=RUN"] if any(_key(override) == "sweep" for override in stored) else []
-    return [argv[0], *stored, *single, *given, f"resume={quoted(value)}", in_folder]
+    return [argv[0], *stored, *single, *given, start, in_folder]
 
 
 def _stored_overrides(folder: Path) -> list[str]:

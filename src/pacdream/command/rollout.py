@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from pacdream.command.run import open_run
 from pacdream.command.schemas import RolloutSettings
 from pacdream.core.check_settings import check_settings
+from pacdream.core.device import best_device
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import read_manifest
 from pacdream.evaluation.game_space import decode
@@ -36,7 +37,7 @@ def rollout(config: DictConfig) -> None:
     if config.checkpoint is not None and config.run is None:
         raise ValueError(f"checkpoint={config.checkpoint} needs run=<folder of the run that it belongs to>")
     run = open_run(config.run, default=config, checkpoint=config.checkpoint)
-    data = run.data(config.episodes)
+    data = run.data(config.episodes, best_device())
     model = run.model(data.codes.device)
     manifest = read_manifest(data.folder)
     check_model(model, data, manifest)

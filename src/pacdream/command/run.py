@@ -88,9 +88,11 @@ class Run:
             )
         return tokenizer
 
-    def data(self, episodes: str | None = None) -> Any:
-        """Its data module, set up; see ``open_data``."""
-        return open_data(self.folder, self.bare, self.config, self.origin, self.checkpoint, episodes)
+    def data(self, episodes: str | None = None, device: torch.device | str = "cpu") -> Any:
+        """Its data module, set up, with its codes on a device; see ``open_data``."""
+        return open_data(
+            self.folder, self.bare, self.config, self.origin, self.checkpoint, episodes, torch.device(device)
+        )
 
     def manifest(self) -> Manifest:
         """What is known of its episodes without reading them."""
@@ -180,13 +182,18 @@ def newest_run(folder: Path) -> Path:
     Raises:
         ValueError: there is none.
     """
-    finished = [p for p in folder.glob("*") if is_run(p) and best_weights(p).is_file()]
+    finished = [p for p in folder.glob("*") if is_run(p) and _has_finished(p)]
     if not finished:
         raise ValueError(
             f"run={folder} is neither the folder of a finished run (there is no {folder / '.hydra' / 'config.yaml'}), "
             "nor a folder with finished runs in it, nor a checkpoint"
         )
     return max(finished, key=lambda p: best_weights(p).stat().st_mtime)
+
+
+def _has_finished(folder: Path) -> bool:
+    best = best_weights(folder)
+    return best.is_file() and (best.suffix == ".safetensors" or (folder / "result.json").is_file())
 
 
 def best_weights(folder: Path) -> Path:

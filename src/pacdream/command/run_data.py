@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pacdream.command.provenance import check_same_data
-from pacdream.core.device import best_device
 from pacdream.core.instantiate import build
 from pacdream.data.episode_store import read_manifest
 from pacdream.data.origin import Origin
@@ -20,7 +20,13 @@ _ONLY_OWN = {"more_episodes": [], "mirror": False}
 
 
 def open_data(
-    folder: Path, bare: bool, config: DictConfig, origin: Origin, checkpoint: Path, episodes: str | None
+    folder: Path,
+    bare: bool,
+    config: DictConfig,
+    origin: Origin,
+    checkpoint: Path,
+    episodes: str | None,
+    device: torch.device,
 ) -> Any:
     """The data module of a run, set up; of ``episodes`` recorded elsewhere all are held out.
 
@@ -31,6 +37,7 @@ def open_data(
         origin: what the checkpoint was trained on.
         checkpoint: weights that will be measured.
         episodes: a folder, none for the run's own.
+        device: where frames are encoded and codes are kept.
 
     Raises:
         ValueError: there are other episodes now, or another tokenizer, or some of those held out were trained on.
@@ -48,7 +55,7 @@ def open_data(
         check_same_data(folder, {k: v for k, v in identities.items() if not (elsewhere and k == "episodes")})
     _check_tokenizer(checkpoint, origin, identities)
     _check_not_seen(checkpoint, origin, data)
-    data.device = best_device()
+    data.device = device
     data.prepare_data()
     data.setup("validate")
     return data

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 _OF_A_START = ("resume", "sweep", "paths", "logger")
 """Settings that may differ between the starts of a run: where it lies and who hears of it."""
+_RESTORED = ("optimizer", "scheduler")
+"""Settings of what a checkpoint holds the state of."""
 _OF_THE_EPISODES = (
     "data.val_fraction", "data.split_seed", "data.train_episodes", "data.more_episodes", "recording.episodes",
 )  # fmt: skip
@@ -27,7 +29,7 @@ def changed_settings(folder: Path, config: DictConfig) -> list[str]:
 
     Raises:
         ValueError: settings have changed, and this start does not name the run with ``resume=``; or they decide which
-            episodes are held out.
+            episodes are held out, or would have no effect.
     """
     if not _has_learnt(folder):
         return []
@@ -37,9 +39,31 @@ def changed_settings(folder: Path, config: DictConfig) -> list[str]:
         raise _refusal(folder, "was begun with other settings", changed)
     if fixed:
         raise _refusal(folder, "has trained on, or held out, other episodes", fixed)
+    if restored := without_effect(folder, config):
+        raise ValueError(
+            f"{folder} goes on with the optimizer, the schedule and the patience in its checkpoint, whatever is said "
+            f"now ({', '.join(restored)[:300]}): leave them as they were, or begin a new run with weights={folder}"
+        )
     for change in changed:
         log.warning("going on with another setting: %s", change)
     return changed
+
+
+def without_effect(folder: Path, config: DictConfig) -> list[str]:
+    """Settings that differ from those of the run in ``folder`` and that its checkpoints bring with them as they were.
+
+    What follows from others, such as the length of a schedule from ``trainer.max_steps``, is told by what follows.
+    """
+    begun = _begun_with(folder)
+    found = differences(_restored(begun), _restored(config))
+    patience = [OmegaConf.select(each, "callback.early_stopping.patience") for each in (begun, config)]
+    if None not in patience and patience[0] != patience[1]:
+        found.append(f"callback.early_stopping.patience: {patience[0]} -> {patience[1]}")
+    return found
+
+
+def _restored(config: DictConfig) -> dict[str, Any]:
+    return {name: OmegaConf.to_container(config[name], resolve=True) for name in _RESTORED if config.get(name)}
 
 
 def store_settings(folder: Path, config: DictConfig) -> None:
@@ -53,11 +77,11 @@ def store_settings(folder: Path, config: DictConfig) -> None:
 
 @contextmanager
 def unchanged_if_refused(folder: Path) -> Iterator[None]:
-    """Put back what Hydra has written over in the folder of a run that has learnt something, if this start fails."""
+    """Put back what Hydra has written over in the folder of a run that has begun, if this start fails."""
     try:
         yield
     except BaseException:
-        if _has_learnt(folder):
+        if (folder / "settings.yaml").is_file():
             with suppress(ValueError, OSError):  # what the start failed for counts more
                 _write_yaml(folder / ".hydra" / "config.yaml", _begun_with(folder))
                 with atomic_path(folder / ".hydra" / "overrides.yaml") as temporary:

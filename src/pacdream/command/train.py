@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from pacdream.command.provenance import provenance, store_provenance
 from pacdream.command.result import Result, error_file, read_result
 from pacdream.command.resume import first_checkpoint
 from pacdream.command.schemas import TrainSettings
-from pacdream.command.settings_record import changed_settings, store_settings, unchanged_if_refused
+from pacdream.command.settings_record import changed_settings, store_settings, unchanged_if_refused, without_effect
 from pacdream.command.weights import begin_with
 from pacdream.core.check_settings import check_settings
 from pacdream.core.checkpoints import build_model
@@ -41,8 +42,9 @@ def train(config: DictConfig) -> float | None:
         logging.getLogger(name).handlers.clear()  # Hydra's handler writes the same lines, and to a file
     folder = Path(HydraConfig.get().runtime.output_dir)
     asked = deepcopy(config)  # building resolves what the machine decides
-    with folder_lock(folder):
-        with unchanged_if_refused(folder):
+    with ExitStack() as stack:
+        with unchanged_if_refused(folder):  # also if another process uses it
+            stack.enter_context(folder_lock(folder))
             changed, result = changed_settings(folder, config), read_result(folder)
         if result is not None and result.reported and not changed:
             log.info("%s has finished already: nothing is left to do", folder)
@@ -83,6 +85,7 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     start = first_checkpoint(folder, config.resume)
     if start:
         check_start(start, model, data)
+        _warn_of_what_a_checkpoint_restores(start, folder, config)
     begun_with = begin_with(config.weights, model, data) if config.weights is not None and not start else {}
     module = build(config.module, model=model)
     callbacks, loggers = _build_all(config.get("callback")), _build_all(config.get("logger"))
@@ -92,6 +95,12 @@ def _build(config: DictConfig, folder: Path) -> _Training:
         report.check(data)
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=str(folder))
     return _Training(data, module, trainer, report, start, begun_with)
+
+
+def _warn_of_what_a_checkpoint_restores(start: Path, folder: Path, config: DictConfig) -> None:
+    source = start.resolve().parents[1]
+    if source != folder.resolve() and (source / "settings.yaml").is_file() and (said := without_effect(source, config)):
+        log.warning("optimizer, schedule and patience are those in %s, whatever is said: %s", start, ", ".join(said))
 
 
 def _build_all(configs: DictConfig | None) -> list[Any]:

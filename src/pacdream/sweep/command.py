@@ -12,8 +12,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 WAY_OUT = "delete the job's folder and resume the sweep"
-_OF_THE_SWEEP = ("launcher", "sweep.resume")
-"""Overrides that say how jobs are started, and nothing about what one trains."""
+_OF_THE_SWEEP = ("launcher", "sweep.resume", "resume")
+"""Overrides that say how jobs are started, or gone on with, and nothing about what one trains."""
 
 _WHERE_AND_HOW = ("sweep.resume=", "hydra.sweep.dir=", "hydra.mode=")
 """What a command that resumes says in its own way."""

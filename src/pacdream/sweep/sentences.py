@@ -9,7 +9,9 @@ from pacdream.sweep.job import Job
 from pacdream.sweep.sweep import Sweep
 from pacdream.sweep.tables import describe, describe_job, number, spread_text
 
-_OTHER_DATA = {"data.split_seed", "data.val_fraction", "data.episodes", "tokenizer.checkpoint", "recording", "env"}
+_OTHER_DATA = {
+    "data.split_seed", "data.val_fraction", "data.episodes", "tokenizer", "recording", "env", "experiment",
+}  # fmt: skip
 """Settings, and groups of settings, that change what a job is measured on."""
 
 
