@@ -147,7 +147,7 @@ def test_a_network_does_not_judge_the_episodes_that_it_has_learnt_from(find: Any
     assert find(name, tokenizer, origin.val) is not None
     assert find(name, tokenizer, [origin.train[0], "f" * 64]) is None
     mine = shutil.copy(asset, tmp_path / "mine.safetensors")
-    with pytest.raises(ValueError, match=r"was trained on 1 of the 2 episodes that are held out here: .*=null"):
+    with pytest.raises(ValueError, match=r"was trained on 1 of the 2 episodes that are held out here: .*=null "):
         find(str(mine), tokenizer, [origin.train[0], "f" * 64])
 
 

@@ -3,11 +3,17 @@ import os
 import shutil
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
+from pacdream.command.check_train import check_launch
 from pacdream.command.lock import folder_lock
 from pacdream.command.result import read_result
 from pacdream.command.train import train
@@ -84,8 +90,21 @@ def test_a_search_for_the_worst_is_refused(small: list[str], tmp_path: Path) -> 
         run(tmp_path / "run", [*small, *best, "+hydra.sweeper.direction=minimize"])
 
 
+class Direction(Enum):
+    """As the Optuna plugin writes it where nothing was chosen."""
+
+    minimize = 1
+
+
+@pytest.mark.parametrize("direction", [Direction.minimize, ["minimize"], "minimize", None])
+def test_a_search_for_the_best_is_not(direction: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    hydra = SimpleNamespace(mode=RunMode.MULTIRUN, sweeper={"direction": direction})
+    monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
+    check_launch(OmegaConf.create({"trainer": {"devices": 1}, "callback": {"checkpoint": {"mode": "min"}}}))
+
+
 def test_nothing_to_train_on_is_refused(small: list[str], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"data\.val_fraction=1 leaves nothing to train on"):
+    with pytest.raises(ValueError, match=r"data\.val_fraction=1 leaves none of data\.episodes to train on"):
         run(tmp_path / "run", [*small, "data.val_fraction=1"])
 
 

@@ -178,6 +178,17 @@ def test_position_skill_is_of_the_mean_over_sprites() -> None:
     assert skill_of([good, bad], [good, good], [copied, copied]) == pytest.approx(0.5, abs=0.03)
 
 
+def test_position_skill_has_no_interval_where_a_sprite_was_seen_in_one_episode_only() -> None:
+    often, once = scored(0, 0, 0), scored(20, 20, 20)
+    once.sums[1:] = 0
+    draws = draw_episodes(3, 20, seed=0)
+    dream = [score.with_intervals(draws)["median"] for score in (often, once)]
+    tokenizer, copied = ([scored(error, error, error).with_intervals(draws)["median"]] * 2 for error in (0, 40))
+    found = position_skill(dream, tokenizer, copied)
+    assert 0 < float(found.value[0]) < 1
+    assert found.low.isnan().all()
+
+
 def test_nothing_is_gained_by_losing_sprites() -> None:
     assert skill_of([scored(None, None, 0)], [scored(0, 0, 0)], [scored(20, 20, 20)]) < -5
 

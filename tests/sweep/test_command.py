@@ -76,7 +76,7 @@ def test_settings_are_known_by_their_keys() -> None:
         "optimizer@other=sgd",
         "sweep=r",
         "launcher=x",
-        "resume=outputs/sweep/x/0",
+        "resume='outputs/sweep/x/optimizer.lr=0.01'",
     ]
     expected = {"optimizer.lr": "1e-3", "a.b": "[1,2]", "callback.progress": "", "optimizer@other": "sgd"}
     assert settings_of(overrides, Path("overrides.yaml")) == expected

@@ -50,6 +50,6 @@ def null_group(argv: list[str]) -> str | None:
 def nameless_sweep(argv: list[str]) -> str | None:
     """What is wrong with a sweep over experiments, each of which would name its folder otherwise."""
     swept = [a for a in argv if a.startswith("experiment=") and {*a} & {",", "("}]
-    if swept and not any(a.startswith("name=") for a in argv):
+    if swept and not any(a.startswith(("name=", "hydra.sweep.dir=")) for a in argv):
         return f"{swept[0]} sweeps over experiments, which have different names: give the sweep one with name=<name>"
     return None

@@ -27,8 +27,9 @@ def check_launch(config: DictConfig) -> None:
     """
     devices, launched = config.trainer.get("devices"), HydraConfig.get().mode == RunMode.MULTIRUN
     direction = HydraConfig.get().sweeper.get("direction")
+    direction = getattr(direction, "name", direction)  # a word, or the plugin's own type; a list for several aims
     mode = OmegaConf.select(config, "callback.checkpoint.mode")
-    if launched and direction is not None and mode is not None and not str(direction).lower().startswith(mode):
+    if launched and isinstance(direction, str) and mode is not None and not direction.startswith(mode):
         raise ValueError(
             f"the search would {direction} {config.callback.checkpoint.monitor}, of which callback.checkpoint.mode="
             f"{mode} is the best: choose hydra.sweeper.direction={mode}imize"

@@ -45,7 +45,7 @@ def resumed_arguments(argv: list[str]) -> list[str]:
     given = [argument for argument in argv[1:] if not argument.startswith("resume=")]
     start = f"resume={quoted(value)}"
     if not (folder / "checkpoints" / "last.ckpt").is_file():  # it has yet to begin, perhaps from another's checkpoint
-        start = next((each for each in stored if _key(each) == "resume" and each != "resume=null"), start)
+        start = next((each for each in stored if _key(each) == "resume" and each.strip("'").endswith(".ckpt")), start)
     replaced = {_key(argument) for argument in given} | _REPLACED
     stored = [override for override in stored if _key(override) not in replaced]
     writable(value)

@@ -2,12 +2,12 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pacdream.core.files import atomic_path
 from pacdream.core.settings import differences, read_settings
@@ -40,9 +40,12 @@ def changed_settings(folder: Path, config: DictConfig) -> list[str]:
     if fixed:
         raise _refusal(folder, "has trained on, or held out, other episodes", fixed)
     if restored := without_effect(folder, config):
+        said = ", ".join(restored)[:300]
+        follows = " (total_steps follows from trainer.max_steps where it is not given)" if "total_steps" in said else ""
         raise ValueError(
             f"{folder} goes on with the optimizer, the schedule and the patience in its checkpoint, whatever is said "
-            f"now ({', '.join(restored)[:300]}): leave them as they were, or begin a new run with weights={folder}"
+            f"now ({said}): leave them as they were{follows}, or begin a new run with "
+            f"weights={folder / 'checkpoints' / 'last.ckpt'}"
         )
     for change in changed:
         log.warning("going on with another setting: %s", change)
@@ -52,7 +55,7 @@ def changed_settings(folder: Path, config: DictConfig) -> list[str]:
 def without_effect(folder: Path, config: DictConfig) -> list[str]:
     """Settings that differ from those of the run in ``folder`` and that its checkpoints bring with them as they were.
 
-    What follows from others, such as the length of a schedule from ``trainer.max_steps``, is told by what follows.
+    What follows from another setting, such as the length of a schedule, is told under its own name.
     """
     begun = _begun_with(folder)
     found = differences(_restored(begun), _restored(config))
@@ -63,16 +66,20 @@ def without_effect(folder: Path, config: DictConfig) -> list[str]:
 
 
 def _restored(config: DictConfig) -> dict[str, Any]:
-    return {name: OmegaConf.to_container(config[name], resolve=True) for name in _RESTORED if config.get(name)}
+    module = config.get("module") or {}
+    return {name: OmegaConf.to_container(module[name], resolve=True) for name in _RESTORED if module.get(name)}
 
 
-def store_settings(folder: Path, config: DictConfig) -> None:
-    """Store what a run goes on with, once nothing more can be refused: its settings, and the overrides as typed."""
-    typed = folder / ".hydra" / "overrides.yaml"
-    if typed.is_file():
-        with atomic_path(folder / "overrides.yaml") as temporary:
-            shutil.copyfile(typed, temporary)
-    _write_yaml(folder / "settings.yaml", config)
+def store_settings(folder: Path, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Store what a run goes on with, once nothing more can be refused: its settings, and the overrides as typed.
+
+    Also where Hydra has written them, which may have been done again by a start that had to wait.
+    """
+    typed = OmegaConf.create(list(overrides))
+    for path in (folder / "overrides.yaml", folder / ".hydra" / "overrides.yaml"):
+        _write_yaml(path, typed)
+    for path in (folder / ".hydra" / "config.yaml", folder / "settings.yaml"):
+        _write_yaml(path, config)
 
 
 @contextmanager
@@ -109,6 +116,6 @@ def _comparable(config: DictConfig) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if key not in _OF_A_START}
 
 
-def _write_yaml(path: Path, config: DictConfig) -> None:
+def _write_yaml(path: Path, config: DictConfig | ListConfig) -> None:
     with atomic_path(path) as temporary:
         OmegaConf.save(config, temporary)

@@ -55,7 +55,7 @@ def train(config: DictConfig) -> float | None:
                 check_launch(config)
                 training = _build(config, folder)
                 (folder / "result.json").unlink(missing_ok=True)  # it speaks of what was trained until now
-                store_settings(folder, asked)
+                store_settings(folder, asked, HydraConfig.get().overrides.task)
             return _fit(training, config, folder).score
 
 

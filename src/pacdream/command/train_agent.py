@@ -61,17 +61,15 @@ def train_agent(config: DictConfig) -> None:
     agent.set_random_seed(config.seed + agent.num_timesteps)  # who goes on does not see the first dreams again
     log.info("learning in the %s, %d rows side by side, from step %d", config.world, env.num_envs, agent.num_timesteps)
     if agent.num_timesteps >= config.steps:
-        raise ValueError(
-            f"steps={config.steps} is no more than the {agent.num_timesteps} that the agent in resume={config.resume} "
-            "has learnt for: choose more"
-        )
+        log.warning("it has learnt for %d steps already: give more than steps=%d", agent.num_timesteps, config.steps)
     write_json(folder / "where.json", where)
     loggers = [build(logger) for logger in config.logger.values()]
     watch = _Watch(folder, loggers, config.steps, config.save_every)
     try:
-        agent.learn(config.steps - agent.num_timesteps, callback=watch, reset_num_timesteps=saved is None)
+        if agent.num_timesteps < config.steps:
+            agent.learn(config.steps - agent.num_timesteps, callback=watch, reset_num_timesteps=saved is None)
     except KeyboardInterrupt:
-        log.warning("go on with `python train_agent.py resume=%s`", folder)
+        log.warning("the same command goes on with `resume='%s'` added to it", folder)
         raise
     finally:
         watch.stop()
@@ -144,8 +142,9 @@ class _Watch(BaseCallback):
 
     @property
     def mean_return(self) -> float | None:
-        """Points of the last hundred episodes, none if no episode has ended."""
-        ended = self.model.ep_info_buffer or ()
+        """Points of the last hundred episodes, none if no episode has ended, or nothing was learnt."""
+        agent = getattr(self, "model", None)
+        ended = (agent and agent.ep_info_buffer) or ()
         return float(np.mean([episode["r"] for episode in ended])) if ended else None
 
     def stop(self) -> None:

@@ -106,7 +106,9 @@ class FrameDataModule(ResumableDataModule):
         self.origin.check_unchanged(self.folder, manifest.sha256)
         split = split_episodes(len(manifest.episodes), self.val_fraction, self.split_seed)
         if stage == "fit" and not split.train:
-            raise ValueError(f"data.val_fraction={self.val_fraction} leaves nothing to train on: choose less")
+            raise ValueError(
+                f"data.val_fraction={self.val_fraction} leaves none of data.episodes to train on: choose less"
+            )
         num_frames = manifest.num_steps + len(manifest.episodes)
         announce(
             f"{num_frames} frames of {self.folder}",

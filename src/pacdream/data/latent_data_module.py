@@ -154,7 +154,9 @@ class LatentDataModule(ResumableDataModule):
         self.train_starts = cache.window_starts(self.split.train, self.context_length)
         self.val_starts = cache.window_starts(self.split.val, 1)
         if stage == "fit" and not self.own.train:
-            raise ValueError(f"data.val_fraction={self.val_fraction} leaves nothing to train on: choose less")
+            raise ValueError(
+                f"data.val_fraction={self.val_fraction} leaves none of data.episodes to train on: choose less"
+            )
         if stage == "fit" and not len(self.train_starts):
             raise ValueError(f"no episode is longer than data.context_length={self.context_length} steps")
         if stage == "fit" and self.rare is not None:

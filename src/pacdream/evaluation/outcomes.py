@@ -25,8 +25,8 @@ def can_judge(network: OutcomeNetwork | SpanNetwork, context: int, horizon: int)
     """
     if network.before >= context:
         raise ValueError(
-            f"outcome: it looks {network.before} grids back, and report.context={context} shows fewer: choose "
-            f"{network.before + 1} or more"
+            f"report.context={context} shows too few grids to judge what dreams earn, which needs {network.before} "
+            f"earlier ones: choose {network.before + 1} or more"
         )
     if horizon <= network.after:
         log.info("what dreams earn is left out: it shows %d step(s) later, and horizon=%d", network.after, horizon)

@@ -71,7 +71,7 @@ def check_long_enough(data: LatentDataModule, horizon: int, warmup: int) -> None
     way_out = (
         f"choose horizon={most} or less (in train.py report.horizon)"
         if most > 0
-        else "record longer ones, or begin earlier"
+        else "record longer ones, or look at earlier moments"
     )
     raise ValueError(
         f"horizon={horizon} after {warmup} frames needs episodes of {warmup + 1 + horizon} frames, "

@@ -104,7 +104,11 @@ def position_skill(dream: Sequence[Figure], tokenizer: Sequence[Figure], copied:
         _between(*(torch.stack([getattr(figure, part) for figure in row]).nanmean(0) for row in rows))
         for part in ("value", "samples")
     )
-    return figure_of(Estimate(value, torch.stack([figure.n for figure in dream]).sum(0)), samples)
+    # A sprite that was seen in one episode only is part of the value, and nothing says how far that may be off.
+    in_doubt = torch.stack([~figure.value.isnan() & figure.samples.isnan().all(0) for figure in dream]).any(0)
+    return figure_of(
+        Estimate(value, torch.stack([figure.n for figure in dream]).sum(0)), samples.masked_fill(in_doubt, torch.nan)
+    )
 
 
 def _between(error: Tensor, best: Tensor, copied: Tensor) -> Tensor:

@@ -97,6 +97,6 @@ def _load(kind: type[Net], what: str, checkpoint: str, tokenizer: str, held_out:
     if seen := origin.seen(held_out):
         raise UnfitJudgeError(
             f"{what}={checkpoint} was trained on {seen} of the {len(held_out)} episodes that are held out here: choose "
-            f"one that has not seen them, or {what}=null"
+            f"one that has not seen them, or report.{what}=null (report.world_model.{what}=null for evaluate.py)"
         )
     return network

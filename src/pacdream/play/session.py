@@ -98,7 +98,9 @@ class Session:
                 f"the world model knows {models.model.num_actions} actions, this game has {len(self.action_names)}"
             )
         if models.outcome is not None and context <= models.outcome.before:
-            raise ValueError(f"context={context} is too short: the outcome network looks back further")
+            raise ValueError(
+                f"context={context} is too short for the outcome network: choose {models.outcome.before + 1} or more"
+            )
         self._intro, self._context, self._left_at = intro, context, left_at
         self._step = self._left_after = 0
         self._points = self._lost = self._points_before = 0.0

@@ -15,11 +15,14 @@ from pacdream.core.files import atomic_path
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.game_space import decode
 from pacdream.evaluation.measure import Measurement, measure
+from pacdream.evaluation.outcomes import can_judge
 from pacdream.evaluation.scorecard import Scorecard, write_scorecard
 from pacdream.evaluation.settings import Settings
 from pacdream.evaluation.windows import check_long_enough
 from pacdream.metric.figures import COMPARED, FIGURES
 from pacdream.outcome.frozen import find_outcome, find_spans
+from pacdream.outcome.network import OutcomeNetwork
+from pacdream.outcome.span_network import SpanNetwork
 from pacdream.report import plots
 from pacdream.report.page import write_page
 from pacdream.report.tables import NO_SPRITES, all_tables
@@ -64,12 +67,23 @@ class WorldModelReport:
                 raise ValueError(f"{name}={value} must be at least 1")
 
     def check(self, data: LatentDataModule) -> None:
-        """Refuse, before a training, episodes that cannot be measured after it.
+        """Refuse, before a training, what cannot be measured after it.
 
         Raises:
-            ValueError: none that is held out is long enough.
+            ValueError: no held-out episode is long enough, or a network that judges dreams does not fit.
         """
         check_long_enough(data, self.settings.horizon, self.settings.warmup)
+        for network in self._judges(data):
+            if network is not None:
+                can_judge(network, max(self.settings.context, data.game.blink_period), self.settings.horizon)
+
+    def _judges(self, data: LatentDataModule) -> tuple[OutcomeNetwork | None, SpanNetwork | None]:
+        """What says what dreams earn, as far as it fits."""
+        tokenizer, held_out = data.identities()["tokenizer"], data.origin.val
+        return (
+            find_outcome(self.outcome, tokenizer, held_out) if self.outcome else None,
+            find_spans(self.spans, tokenizer, held_out) if self.spans else None,
+        )
 
     def __call__(
         self, folder: Path, data: LatentDataModule, checkpoint: Path, loggers: Sequence[Logger], step: int
@@ -77,11 +91,7 @@ class WorldModelReport:
         """Write everything into ``<folder>/report``, log it, and return the headline figures."""
         model = load_model(checkpoint, WorldModel, data.codes.device)  # type: ignore[type-abstract]
         about = {"checkpoint": str(checkpoint), "weights": weights_sha256(model), **data.identities()}
-        tokenizer = data.identities()["tokenizer"]
-        held_out = data.origin.val
-        outcome = find_outcome(self.outcome, tokenizer, held_out) if self.outcome else None
-        spans = find_spans(self.spans, tokenizer, held_out) if self.spans else None
-        done = measure(model, data, self.settings, self.sampler, about, outcome, spans)
+        done = measure(model, data, self.settings, self.sampler, about, *self._judges(data))
         print_tables(done.card)
         metrics, folder = folder / "csv" / "metrics.csv", folder / "report"
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 WAY_OUT = "delete the job's folder and resume the sweep"
-_OF_THE_SWEEP = ("launcher", "sweep.resume", "resume")
-"""Overrides that say how jobs are started, or gone on with, and nothing about what one trains."""
+_OF_THE_SWEEP = ("launcher", "sweep.resume")
+"""Overrides that say how jobs are started, and nothing about what one trains."""
 
 _WHERE_AND_HOW = ("sweep.resume=", "hydra.sweep.dir=", "hydra.mode=")
 """What a command that resumes says in its own way."""
@@ -25,12 +25,13 @@ def settings_of(overrides: Sequence[str], source: Path) -> dict[str, str]:
     Raises:
         ValueError: Hydra does not understand an override; ``source`` is where they come from.
     """
+    overrides = _about_the_job(overrides)
     try:
-        keys = map(_key, OverridesParser.create().parse_overrides(list(overrides)))
+        keys = map(_key, OverridesParser.create().parse_overrides(overrides))
     except HydraException as error:
         raise ValueError(f"cannot read {source}: {' '.join(str(error).split())}; {WAY_OUT}") from error
     values = (override.partition("=")[2] for override in overrides)
-    return {key: value for key, value in zip(keys, values, strict=True) if key not in (*_OF_THE_SWEEP, "sweep")}
+    return {key: value for key, value in zip(keys, values, strict=True) if key != "sweep"}
 
 
 def best_command(overrides: Iterable[str]) -> str:
@@ -72,7 +73,9 @@ def _typed(hydra: DictConfig) -> list[str]:
 
 
 def _about_the_job(overrides: Iterable[str]) -> list[str]:
-    return [override for override in overrides if override.partition("=")[0].lstrip("+") not in _OF_THE_SWEEP]
+    """Without how it was started, or gone on with in its own folder; a checkpoint that it began with is its own."""
+    kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in _OF_THE_SWEEP]
+    return [each for each in kept if not each.startswith("resume=") or Path(each.strip("'\"")).suffix == ".ckpt"]
 
 
 def _key(override: Override) -> str:
