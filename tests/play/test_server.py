@@ -42,6 +42,13 @@ def wait_for(socket, wanted, ticks=200):
     raise AssertionError("that never came")
 
 
+def hear(socket):
+    """What is said next, whatever pictures come before it."""
+    while "text" not in (message := socket.receive()):
+        pass
+    return json.loads(message["text"])
+
+
 def begin(socket):
     facts = json.loads(socket.receive_text())
     socket.receive_bytes()
@@ -276,7 +283,7 @@ def test_another_world_model_plays_the_same_game(models):  # noqa: F811
         say(socket, command="pause", value=True)
         wait_for(socket, lambda h: h[5] == 1)
         say(socket, command="model", value="two")
-        told = begin(socket)
+        told = hear(socket)
         assert (told["model"], told["seed"]) == ("two", facts["seed"])
     assert begun == [("one", facts["seed"]), ("two", facts["seed"])]
 
@@ -382,9 +389,7 @@ def test_a_world_model_that_cannot_be_opened_is_told_and_the_game_goes_on(models
     with client, connect(client) as socket:
         begin(socket)
         say(socket, command="model", value="two")
-        while "text" not in (message := socket.receive()):
-            pass
-        assert json.loads(message["text"]) == {"said": "that one is damaged"}
+        assert hear(socket) == {"said": "that one is damaged"}
         wait_for(socket, lambda h: h[1] >= 5)
 
 

@@ -36,7 +36,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
     shutil.copytree(finished, folder, ignore=shutil.ignore_patterns("*.png", "*.mp4", "*.html"))
     address = {"project": "pacdream", "group": "gru_baseline", "job_type": "train", "id": "ab12", "resume": "allow"}
     (folder / "wandb.json").write_text(json.dumps(address))
-    (folder / ".hydra" / "overrides.yaml").write_text("- experiment=gru_baseline\n- seed=3\n")
+    (folder / "overrides.yaml").write_text("- experiment=gru_baseline\n- seed=3\n")
     return folder
 
 
@@ -73,7 +73,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "report/metrics.json": lambda run: read_scorecard(run / "report" / "metrics.json"),
     ".hydra/hydra.yaml": run_is_opened,
     ".hydra/config.yaml": run_is_opened,
-    ".hydra/overrides.yaml": lambda run: resumed_arguments(["train.py", f"resume={run}"]),
+    "overrides.yaml": lambda run: resumed_arguments(["train.py", f"resume={run}"]),
 }
 every_reader = pytest.mark.parametrize("name", READERS)
 
@@ -92,7 +92,7 @@ def test_an_intact_file_of_a_run_is_read(run: Path, name: str) -> None:
 UNREADABLE = ("", "{", "[", '"', "\x00", "\xff\xfe\xe9", "[" * 1100, '{"a":' * 1100, "a: b: c", "a: &x [*x")
 ODD = ("3", "null", "[]", "[1, 2]", '"text"', '{"a": 1}', '{"a": {"b": []}}', "? [1, 2]\n: 3\n", "2001-99-99: 1\n")
 READABLE = {
-    (".hydra/overrides.yaml", "[]"), (".hydra/overrides.yaml", "[1, 2]"),  # Hydra itself refuses these overrides
+    ("overrides.yaml", "[]"), ("overrides.yaml", "[1, 2]"),  # Hydra itself refuses these overrides
     *(("settings.yaml", text) for text in ('"text"', '{"a": 1}', '{"a": {"b": []}}', "2001-99-99: 1\n")),  # but others
 }  # fmt: skip
 

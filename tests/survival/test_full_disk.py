@@ -174,7 +174,7 @@ def kinds(latents: LatentDataModule, tmp_path_factory: pytest.TempPathFactory) -
         ),
         Kind(
             "settings.yaml",
-            lambda folder, version: store_settings(folder, OmegaConf.create({"seed": version})),
+            lambda folder, version: store_settings(folder, OmegaConf.create({"seed": version}), []),
             lambda folder: OmegaConf.load(folder / "settings.yaml").seed,
         ),
         Kind("metrics.json", write_card, lambda folder: read_scorecard(folder / "metrics.json")),

@@ -76,10 +76,10 @@ def store_settings(folder: Path, config: DictConfig, overrides: Sequence[str]) -
     Also where Hydra has written them, which may have been done again by a start that had to wait.
     """
     typed = OmegaConf.create(list(overrides))
+    for path in (folder / "settings.yaml", folder / ".hydra" / "config.yaml"):
+        _write_yaml(path, config)
     for path in (folder / "overrides.yaml", folder / ".hydra" / "overrides.yaml"):
         _write_yaml(path, typed)
-    for path in (folder / ".hydra" / "config.yaml", folder / "settings.yaml"):
-        _write_yaml(path, config)
 
 
 @contextmanager
