@@ -158,18 +158,15 @@ class SafeStop(lightning.Callback):
 def _moved_here(trainer: lightning.Trainer, checkpoint: dict[str, Any]) -> None:
     """Let a run whose folder was moved find its best checkpoint again: otherwise the next would replace it."""
     for callback in trainer.checkpoint_callbacks:
-        state = checkpoint["callbacks"].get(callback.state_key, {})
-        before, now = state.get("dirpath"), getattr(callback, "dirpath", None)
-        if before is None or now is None:
+        state, folder = checkpoint["callbacks"].get(callback.state_key), getattr(callback, "dirpath", None)
+        if not state or folder is None:
             continue
-
-        def moved(path: str, before: str = before, now: str = str(now)) -> str:
-            return str(Path(now) / Path(path).relative_to(before)) if Path(path).is_relative_to(before) else path
-
-        state["dirpath"] = str(now)
-        state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
+        state["dirpath"] = str(folder)
+        best = state["best_k_models"].items()
+        state["best_k_models"] = {str(Path(folder) / Path(path).name): score for path, score in best}
         for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
-            state[name] = moved(state[name])
+            if state[name]:
+                state[name] = str(Path(folder) / Path(state[name]).name)
 
 
 def _curves(trainer: lightning.Trainer) -> CSVLogger | None:
