@@ -84,6 +84,16 @@ def test_a_start_that_is_locked_out_leaves_the_run_as_it_was(small: list[str], t
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.parametrize("refused", ["data.context_length=5000", "trainer.val_check_interval=5000"])
+def test_a_start_that_is_refused_late_leaves_the_run_as_it_was(small: list[str], tmp_path: Path, refused: str) -> None:
+    folder = tmp_path / "run"
+    run(folder, small)
+    before = {name: (folder / name).read_bytes() for name in ("result.json", "settings.yaml", ".hydra/config.yaml")}
+    with pytest.raises(ValueError, match="5000"):
+        run(folder, [*small, f"resume={folder}", "trainer.max_steps=4", refused])
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
 def test_a_search_for_the_worst_is_refused(small: list[str], tmp_path: Path) -> None:
     best = ["callback.checkpoint.monitor=val/skill", "callback.checkpoint.mode=max", "hydra.mode=MULTIRUN"]
     with pytest.raises(ValueError, match=r"would minimize val/skill, .*: choose hydra\.sweeper\.direction=maximize"):

@@ -11,6 +11,7 @@ from typing import Any
 import lightning
 import wandb
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
@@ -49,14 +50,10 @@ def train(config: DictConfig) -> float | None:
         if result is not None and result.reported and not changed:
             log.info("%s has finished already: nothing is left to do", folder)
             return result.score
-        with error_file(folder):
-            with unchanged_if_refused(folder):
-                check_settings(config, TrainSettings)  # before anything is recorded for it
-                check_launch(config)
-                training = _build(config, folder)
-                (folder / "result.json").unlink(missing_ok=True)  # it speaks of what was trained until now
-                store_settings(folder, asked, HydraConfig.get().overrides.task)
-            return _fit(training, config, folder).score
+        with error_file(folder), unchanged_if_refused(folder):
+            check_settings(config, TrainSettings)  # before anything is recorded for it
+            check_launch(config)
+            return _fit(_build(config, folder), config, folder, asked).score
 
 
 @dataclass(frozen=True)
@@ -107,12 +104,15 @@ def _build_all(configs: DictConfig | None) -> list[Any]:
     return [build(config) for config in (configs or {}).values() if config]
 
 
-def _fit(training: _Training, config: DictConfig, folder: Path) -> Result:
+def _fit(training: _Training, config: DictConfig, folder: Path, asked: DictConfig) -> Result:
     """Train and report in a folder that no other process uses."""
     trainer = training.trainer
+    # Until its first step Lightning, too, may refuse to start; and it takes none where all has been trained.
+    trainer.callbacks.append(LambdaCallback(on_train_start=lambda *_: _begin(folder, asked)))  # type: ignore[attr-defined]
     try:
         _describe(trainer, config, {**provenance(), **training.data.identities(), **training.begun_with})
         trainer.fit(training.module, training.data, ckpt_path=training.start, weights_only=True)
+        _begin(folder, asked)
         result = _result(trainer, reported=training.report is None)
         if trainer.is_global_zero:
             result.write(folder)
@@ -129,6 +129,12 @@ def _fit(training: _Training, config: DictConfig, folder: Path) -> Result:
         "dashboard: `wandb leet %s/wandb`; with an account `wandb sync %s/wandb/<run>`", *2 * [config.paths.outputs]
     )
     return result
+
+
+def _begin(folder: Path, asked: DictConfig) -> None:
+    """Let go of what speaks of earlier training, and store the settings that the run goes on with."""
+    (folder / "result.json").unlink(missing_ok=True)
+    store_settings(folder, asked, HydraConfig.get().overrides.task)
 
 
 def _describe(trainer: lightning.Trainer, config: DictConfig, made_from: dict[str, str]) -> None:
