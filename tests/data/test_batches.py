@@ -1,7 +1,10 @@
+import itertools
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
+from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
 
 
 def loader(length=20, batch_size=4, shuffle=True, seed=0, **where):
@@ -78,15 +81,53 @@ def test_without_a_trainer_one_process_has_all_data():
 def test_a_resumed_epoch_goes_on_and_the_next_is_whole():
     batches = loader()
     whole = order(loader(), epoch=2)
-    batches.sampler.resume = {"epoch": 2, "done": 3}
+    batches.sampler.resume = {"epoch": 2, "items": 12}
     assert order(batches, epoch=2) == whole[12:]
     assert order(batches, epoch=2) == whole
 
 
 def test_only_the_interrupted_epoch_is_resumed():
     batches = loader()
-    batches.sampler.resume = {"epoch": 1, "done": 3}
+    batches.sampler.resume = {"epoch": 1, "items": 12}
     assert order(batches, epoch=2) == order(loader(), epoch=2)
+
+
+def stopped(data, epoch, done):
+    """A data module as a checkpoint notes it after ``done`` batches of an epoch."""
+    progress = SimpleNamespace(current=SimpleNamespace(ready=epoch + 1, completed=done))
+    loop = SimpleNamespace(epoch_progress=progress, epoch_loop=SimpleNamespace(batch_progress=progress))
+    data.trainer = SimpleNamespace(fit_loop=loop)
+    return data.state_dict()
+
+
+@pytest.mark.parametrize("sizes", [(2, 4, 3), (4, 2, 2), (4, 4, 4)])
+def test_no_item_is_served_twice_or_never_if_the_batch_size_changes(sizes):
+    served, state, done = [], {}, 0
+    for size in sizes:
+        data = ResumableDataModule()
+        data.load_state_dict(state)
+        batches = iter(data.resumed(loader(length=20, batch_size=size)))
+        for batch in itertools.islice(batches, 2):
+            served += batch.tolist()
+        done += 2
+        state = stopped(data, 0, done)
+    assert served == order(loader(length=20))[: 2 * sum(sizes)]
+
+
+def test_an_epoch_of_other_items_begins_anew():
+    data = ResumableDataModule()
+    data.resumed(loader(length=20))
+    state = stopped(data, 0, 2)
+    data = ResumableDataModule()
+    data.load_state_dict(state)
+    assert order(data.resumed(loader(length=21))) == order(loader(length=21))
+    assert stopped(data, 0, 3)["items"] == loader().sampler.batch_size
+
+
+def test_a_checkpoint_of_before_counts_batches():
+    data = ResumableDataModule()
+    data.load_state_dict({"epoch": 0, "done": 2})
+    assert order(data.resumed(loader(length=20))) == order(loader(length=20))[8:]
 
 
 def test_the_length_is_that_of_a_whole_epoch():
@@ -114,3 +155,7 @@ def test_evenly_chosen_items_are_different_ascend_and_span_all(length, count):
 
 def test_gaps_between_evenly_chosen_items_differ_by_one_at_most():
     assert set(evenly(torch.arange(353), 100).diff().tolist()) == {3, 4}
+
+
+def test_the_last_of_very_many_items_can_be_chosen():
+    assert evenly(torch.arange(2**24 + 4, dtype=torch.int32), 1000)[-1] == 2**24 + 3

@@ -1,4 +1,5 @@
 import hashlib
+import multiprocessing
 import os
 import shutil
 import signal
@@ -10,8 +11,9 @@ import pytest
 from pacdream.data import collect
 from pacdream.data import recording as recording_module
 from pacdream.data.collect import Recorder
-from pacdream.data.episode_store import is_intact, read_manifest, write_manifest
+from pacdream.data.episode_store import is_intact, read_episode, read_manifest, write_manifest
 from pacdream.data.find_episodes import find_or_record
+from pacdream.data.recording import append_episode
 from pacdream.policy.held_random import HeldRandomPolicy
 from pacdream.policy.mixture import MixturePolicy
 from pacdream.policy.random import RandomPolicy
@@ -78,6 +80,13 @@ def test_a_killed_process_is_one_line(tmp_path):
         replace(recording(tmp_path / "killed", workers=2), policy=policy).record()
 
 
+def test_a_script_without_main_guard_is_told_so_instead_of_waiting_for_itself(tmp_path, monkeypatch):
+    """A process that is being spawned imports the user's script again, while its parent holds the lock."""
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(ValueError, match='put what your script does under `if __name__ == "__main__":`'):
+        recording(tmp_path / "twice").record()
+
+
 class CountingPolicy(RandomPolicy):
     """Says in its name how many threads its process may use."""
 
@@ -88,7 +97,7 @@ class CountingPolicy(RandomPolicy):
 
 def test_processes_share_the_cores(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(collect, "cpu_count", lambda: 6)
     policy = {"_target_": f"{__name__}.CountingPolicy"}
     manifest = replace(recording(tmp_path / "shared", workers=2), policy=policy).record()
     assert {entry.policy for entry in manifest.episodes} == {"3 threads"}
@@ -221,3 +230,15 @@ def test_episodes_recorded_before_the_code_moved_stay_valid(folder, no_recording
     env = {**manifest.settings["env"], "_target_": "pacdream.env.atari.make_env"}
     write_manifest(folder, replace(manifest, settings={**manifest.settings, "env": env}))
     assert recording(folder).record() == manifest
+
+
+def test_a_lost_manifest_costs_nothing_that_was_played(folder, tmp_path):
+    manifest = read_manifest(folder)
+    env, episode = make_counter_env(5), read_episode(folder, manifest.episodes[0], manifest.num_actions)
+    settings = {"env": {}, "policy": {"name": "player"}}
+    first = append_episode(tmp_path, env, settings, episode)
+    before = first.read_bytes()
+    (tmp_path / "manifest.json").unlink()
+    second = append_episode(tmp_path, env, settings, episode)
+    assert second.name == "episode_000001.h5"
+    assert first.read_bytes() == before

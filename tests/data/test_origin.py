@@ -60,6 +60,21 @@ def test_episodes_that_change_while_a_run_begins_are_refused(tmp_path: Path) -> 
         data.setup("fit")
 
 
+def test_further_episodes_that_change_while_a_run_begins_are_refused(tmp_path: Path) -> None:
+    own, more = tmp_path / "own", tmp_path / "more"
+    record_counter_episodes(own, [5] * 4)
+    record_counter_episodes(more, [6] * 2)
+    data = latent_data(own, CounterTokenizer(), tmp_path / "cache", more_episodes=[str(more)])
+    assert data.identities()
+    record_counter_episodes(more, [6] * 3)
+    with pytest.raises(ValueError, match=f"episodes in {more} have changed since this command began"):
+        data.setup("fit")
+    record_counter_episodes(more, [])
+    again = latent_data(own, CounterTokenizer(), tmp_path / "cache", more_episodes=[str(more)])
+    with pytest.raises(ValueError, match=f"no episodes in {more} yet"):
+        again.facts()
+
+
 def test_what_weights_have_seen_before_is_not_forgotten():
     first = Origin({}, ("a1", "a2"), ("a3",))
     second = Origin({}, ("b1",), ("b2",)).after(first)

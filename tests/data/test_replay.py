@@ -142,7 +142,7 @@ def test_a_game_that_was_over_can_be_left_again(lost: tuple[Path, Manifest]) -> 
 def test_a_manifest_that_does_not_say_which_game_it_was_is_refused(
     episodes: Path, manifest: Manifest, settings: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError, match=f"{episodes} does not say which game it was recorded with") as error:
+    with pytest.raises(ValueError, match=f"{episodes} does not say with which env and seed it was recorded") as error:
         Emulator(episodes, replace(manifest, settings=settings), seed=0)
     assert "\n" not in str(error.value)
 

@@ -8,7 +8,7 @@ from pacdream.game.ms_pacman import MS_PACMAN
 
 @pytest.mark.parametrize("name", ["ALE/MsPacman-v5", "MsPacman-v4", "MsPacmanNoFrameskip-v4", "MsPacman-v0"])
 def test_all_ids_of_a_known_game_are_known(name):
-    assert game_of({"id": name, "frameskip": 4}) is MS_PACMAN
+    assert game_of({"id": name, "frameskip": 4}) == MS_PACMAN
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from pacdream.play.library import Library, Limits
 from pacdream.play.server import LOOPBACK, Server
+from pacdream.play.tab import reason_of
 from pacdream.play.wire import HEADER
 from tests.play.test_session import LEFT, UP, models, session  # noqa: F401 - a fixture
 
@@ -410,3 +411,60 @@ def test_no_picture_of_the_old_model_follows_what_is_told_of_the_new_one(models)
             pass
         assert json.loads(message["text"])["model"] == "two"
         assert head(socket)[1] <= 1
+
+
+def test_keys_count_while_a_world_model_is_loaded(models):  # noqa: F811
+    loaded = threading.Event()
+
+    def begin_one(name, seed):
+        if name == "two":
+            assert loaded.wait(10)
+        return session(models, seed=seed, intro=10)
+
+    _, client = served(models, begin=begin_one)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="model", value="two")
+        say(socket, input=5, action="UP")
+        wait_for(socket, lambda h: h[2] == 5 and h[4] == UP)
+        loaded.set()
+        assert hear(socket)["model"] == "two"
+
+
+def test_a_pause_shows_that_a_recording_has_ended(models):  # noqa: F811
+    _, client = served(models)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="record", value=True)
+        say(socket, command="pause", value=True)
+        wait_for(socket, lambda h: h[5] == 3)
+        say(socket, command="record", value=False)
+        while head_of(socket)[5] != 1:
+            pass
+
+
+def test_a_game_that_is_over_is_not_recorded(models):  # noqa: F811
+    over = session(models, intro=10)
+    over.over = True
+    _, client = served(models, begin=lambda name, seed: over)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="record", value=True)
+        assert "the game is over" in hear(socket)["said"]
+        assert head(socket)[5] == 0
+
+
+def test_a_world_model_may_have_a_long_name(models):  # noqa: F811
+    long = "outputs/sweep/" + 400 * "x"
+    library = Library(["one", long], lambda name, seed: session(models, intro=10), lambda *_: "")
+    limits = Limits(fps=50.0, games=2, messages_per_second=30, silence=5.0, recorded_steps=500)
+    client = TestClient(Server(library, limits, LOOPBACK, None).app(), base_url=f"http://{HOST}")
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="model", value=long)
+        assert hear(socket)["model"] == long
+
+
+def test_a_reason_fits_into_the_frame_that_closes_a_socket():
+    assert len(reason_of(200 * "ü…").encode()) <= 123
+    assert reason_of("too short to be cut…") == "too short to be cut…"

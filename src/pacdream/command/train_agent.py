@@ -73,8 +73,10 @@ def train_agent(config: DictConfig) -> None:
         raise
     finally:
         watch.stop()
-        _save(agent, folder)
-        wandb.finish()
+        try:
+            _save(agent, folder)
+        finally:
+            wandb.finish()  # or the next job of a multirun would write into this one's run
     seeds = [episode_seeds(config.seed, index) for index in range(config.games)]
     play = partial(play_games, partial(build, config.env), seeds=seeds, max_steps=config.max_steps)
     players = {

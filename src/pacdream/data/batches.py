@@ -42,7 +42,7 @@ class BatchSampler(Sampler[Tensor]):
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
         self.resume: Mapping[str, int] = {}
-        """The epoch that was interrupted and how many of its batches are done; empty for none."""
+        """The epoch that was interrupted and how many of its items are done; empty for none."""
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -55,7 +55,7 @@ class BatchSampler(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         """The batches of this epoch that are not done yet."""
         # A generator, so that this runs at the first batch: Lightning tells the epoch only after iter().
-        done = self.resume["done"] if self.resume.get("epoch") == self.epoch else 0
+        done = self.resume["items"] // self.world_size if self.resume.get("epoch") == self.epoch else 0
         self.resume = {}
         # Not their sum: the first epoch of the next seed would be the second one of this.
         (mixed,) = numpy.random.SeedSequence([self.seed, self.epoch]).generate_state(1, numpy.uint64)
@@ -66,23 +66,34 @@ class BatchSampler(Sampler[Tensor]):
         if missing := -self.length % self.world_size:
             order = torch.cat([order, order[:missing]])
         share = order[self.rank :: self.world_size]
-        for first in range(done * self.batch_size, len(share), self.batch_size):
+        for first in range(done, len(share), self.batch_size):
             yield share[first : first + self.batch_size].long()
 
 
 class ResumableDataModule(lightning.LightningDataModule):
-    """A data module whose place in the epoch is part of every checkpoint: no batch is served twice or never."""
+    """A data module whose place in the epoch is part of every checkpoint: no item is served twice or never.
+
+    Also if the batch size changes. If there are other items than before, the interrupted epoch begins anew.
+    """
 
     _resume: Mapping[str, int] = MappingProxyType({})
+    """Where the checkpoint was written."""
+    _begun: Mapping[str, int] = MappingProxyType({})
+    """Where this process has begun."""
+    _sampler: BatchSampler | None = None
 
     def state_dict(self) -> dict[str, int]:
-        """The running epoch and how many of its batches are done."""
-        if self.trainer is None:
+        """The running epoch, how many of its batches and of its items are done, and how many items it has."""
+        sampler = self._sampler
+        if self.trainer is None or sampler is None:
             return {}
         loop = self.trainer.fit_loop
         # Not `current_epoch`, which counts on while the batches are still those of the epoch before.
         epoch, done = loop.epoch_progress.current.ready - 1, loop.epoch_loop.batch_progress.current.completed
-        return {"epoch": epoch, "done": done}
+        begun = self._begun if self._begun.get("epoch") == epoch else {}
+        since = done - begun.get("done", 0)  # Lightning counts on; those before may have had another size
+        items = begun.get("items", 0) + since * sampler.batch_size * sampler.world_size
+        return {"epoch": epoch, "done": done, "items": items, "length": sampler.length}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go on from there."""
@@ -90,8 +101,13 @@ class ResumableDataModule(lightning.LightningDataModule):
 
     def resumed(self, loader: DataLoader[Batch]) -> DataLoader[Batch]:
         """The loader, beginning where the checkpoint was written if there is one."""
-        sampler = cast(BatchSampler, loader.sampler)
-        sampler.resume, self._resume = self._resume, {}
+        self._sampler = sampler = cast(BatchSampler, loader.sampler)
+        if begun := {**self._resume}:
+            begun.setdefault("items", begun["done"] * sampler.batch_size * sampler.world_size)  # of older checkpoints
+            if begun.get("length", sampler.length) != sampler.length:
+                begun["items"] = 0
+        sampler.resume = self._begun = begun
+        self._resume = {}
         return loader
 
 
@@ -123,4 +139,4 @@ def evenly(items: Tensor, count: int | None) -> Tensor:
     """At most ``count`` of the items (N, ...), evenly spread from the first to the last; all for none."""
     if count is None or count >= len(items):
         return items
-    return items[torch.linspace(0, len(items) - 1, count).long()]
+    return items[torch.linspace(0, len(items) - 1, count, dtype=torch.float64).long()]

@@ -11,16 +11,23 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pacdream.core.resolvers import cpu_count
 from pacdream.data.episode_store import EpisodeEntry, Manifest, write_episode, write_manifest
 from pacdream.game.palette_frames import PaletteFrames
 from pacdream.policy.base import Policy
 from pacdream.types import Episode
 
 log = logging.getLogger(__name__)
+
+MAIN_GUARD = (
+    'recording starts processes, each of which imports your script: put what your script does under `if __name__ == "'
+    '__main__":`'
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,9 @@ def episode_seeds(seed: int, index: int) -> tuple[int, int]:
     return int(env_seed), int(policy_seed)
 
 
-def file_name(index: int) -> str:
-    """Name of the file of episode ``index``."""
-    return f"episode_{index:06d}.h5"
+def file_name(index: int | Literal["*"]) -> str:
+    """Name of the file of episode ``index``; with ``*`` the pattern of all."""
+    return f"episode_{index if index == '*' else f'{index:06d}'}.h5"
 
 
 def index_of(file: str) -> int:
@@ -123,7 +130,7 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
         workers,
         multiprocessing.get_context("spawn"),
         initializer=_begin_worker,
-        initargs=(max(1, (os.cpu_count() or 1) // workers),),
+        initargs=(max(1, cpu_count() // workers),),
     )
     # As bytes: the pool would send each tensor of a player's networks as an open file, of which there are too few.
     recorder_bytes = pickle.dumps(recorder)
@@ -140,7 +147,7 @@ def record_all(recorder: Recorder, manifest: Manifest, missing: list[int], worke
     except BrokenProcessPool as error:
         raise ValueError(
             "a recording process was killed, perhaps for want of memory: what has been recorded is kept, go on with "
-            f"fewer than workers={workers} by the same command"
+            f"fewer than workers={workers} by the same command (if you use a script of your own: {MAIN_GUARD})"
         ) from error
     except BaseException:
         log.warning(

@@ -9,17 +9,26 @@ from pacdream.data.recording import Recording
 log = logging.getLogger(__name__)
 
 
+def read_recorded(folder: Path) -> Manifest:
+    """The manifest of a folder that holds episodes.
+
+    Raises:
+        ValueError: it holds none, or not yet.
+    """
+    manifest = read_manifest(folder)
+    if not manifest.episodes:
+        raise ValueError(f"no episodes in {folder} yet: run the `python collect.py` command that began it again")
+    return manifest
+
+
 def find_or_record(folder: Path, recording: Recording) -> Manifest:
     """The manifest of ``folder``. If it is the one that ``recording`` makes, what is missing of it is recorded first.
 
     Raises:
         ValueError: another folder, and it holds no episodes; or that one, recorded with other settings.
     """
-    if folder != recording.folder:
-        manifest = read_manifest(folder)
-        if not manifest.episodes:
-            raise ValueError(f"no episodes in {folder} yet: run the `python collect.py` command that began it again")
-        return manifest
+    if folder.resolve() != recording.folder.resolve():
+        return read_recorded(folder)
     manifest = recording.manifest()
     if not manifest.episodes:
         log.info("no episodes in %s yet: recording the default data set first", folder)

@@ -16,7 +16,7 @@ from pacdream.core.files import write_json
 from pacdream.core.limits import Positive, Seed, Share
 from pacdream.data.batches import GatheredDataset, ResumableDataModule, evenly, gathered_loader, place
 from pacdream.data.episode_store import check_same_game, read_manifest
-from pacdream.data.find_episodes import find_or_record
+from pacdream.data.find_episodes import find_or_record, read_recorded
 from pacdream.data.held_out import HeldOut, HeldOutSteps
 from pacdream.data.latent_cache import LatentCache, check_fit, identity_of, open_or_encode
 from pacdream.data.memory import announce
@@ -111,7 +111,7 @@ class LatentDataModule(ResumableDataModule):
     def facts(self) -> dict[str, Any]:
         """What a world model must know of data and tokenizer, in plain numbers."""
         manifest = find_or_record(self.folder, self.recording)
-        for found in (manifest, *map(read_manifest, self.more)):
+        for found in (manifest, *map(read_recorded, self.more)):
             check_fit(self.tokenizer, found)
         return {
             "grid_shape": list(self.tokenizer.grid_shape),
@@ -125,7 +125,7 @@ class LatentDataModule(ResumableDataModule):
         manifest = read_manifest(self.folder)
         tokenizer = identity_of(self.tokenizer, manifest).tokenizer
         split = self._split(len(manifest.episodes))
-        return Origin.of(manifest, split, [read_manifest(folder) for folder in self.more], tokenizer=tokenizer)
+        return Origin.of(manifest, split, [read_recorded(folder) for folder in self.more], tokenizer=tokenizer)
 
     def identities(self) -> dict[str, str]:
         """Hashes of what the codes are made from."""
@@ -164,7 +164,10 @@ class LatentDataModule(ResumableDataModule):
         if stage == "fit" and self.new_actions is not None:
             self.train_starts = with_new_actions(cache, self.train_starts, self.context_length, self.new_actions)
         self.train_starts = evenly(self.train_starts, self.limit)
-        self.codes, self.actions = cache.codes.to(self.device), cache.actions.to(self.device)
+        # Signed: some devices cannot compare unsigned integers of two bytes.
+        signed = {torch.uint16: torch.int16 if self.tokenizer.codebook_size <= 2**15 else torch.int32}
+        codes = cache.codes.to(signed.get(cache.codes.dtype, cache.codes.dtype))
+        self.codes, self.actions = codes.to(self.device), cache.actions.to(self.device)
         self.best_copy = cache_calls(self._fit_best_copy)
         log.info("%d training windows and %d validation steps", len(self.train_starts), len(self.val_starts))
 
@@ -213,8 +216,8 @@ class LatentDataModule(ResumableDataModule):
     def _open(self) -> LatentCache:
         """The codes of the episodes, then those of further ones, then those of the mirror images of all."""
         manifest = find_or_record(self.folder, self.recording)
-        found = [(self.folder, manifest), *((folder, read_manifest(folder)) for folder in self.more)]
-        self.origin.check_unchanged(self.folder, manifest.sha256)
+        found = [(self.folder, manifest), *((folder, read_recorded(folder)) for folder in self.more)]
+        self.origin.check_unchanged(found)
         self._count = len(manifest.episodes)
         for folder, other in found:
             check_same_game(manifest, other, folder)

@@ -63,14 +63,18 @@ class Origin:
         """How many of these episodes were trained on, before or after."""
         return len({*(self.train or ()), *self.before}.intersection(episodes))
 
-    def check_unchanged(self, folder: Path, episodes: str) -> None:
-        """Refuse a folder whose episodes, by their SHA-256, are not those of this origin any more.
+    def check_unchanged(self, found: Sequence[tuple[Path, Manifest]]) -> None:
+        """Refuse folders whose episodes are not those of this origin any more: the first, then those of ``more``.
 
         Raises:
-            ValueError: somebody has recorded into the folder since.
+            ValueError: somebody has recorded into one since.
         """
-        if episodes != self.identities["episodes"]:
-            raise ValueError(f"the episodes in {folder} have changed since this command began: run it again")
+        (folder, manifest), *more = found
+        there = {"episodes": manifest.sha256, "more_episodes": sha256_of(*(other.sha256 for _, other in more))}
+        folders = {"episodes": str(folder), "more_episodes": ", ".join(str(folder) for folder, _ in more)}
+        for what, identity in there.items():
+            if identity != self.identities.get(what, identity):
+                raise ValueError(f"the episodes in {folders[what]} have changed since this command began: run it again")
 
 
 def check_same_origin(checkpoint: Path, was: Origin, now: Origin) -> None:

@@ -1,6 +1,7 @@
 """A recording as it is configured, and the folder it fills."""
 
 import logging
+import multiprocessing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,8 +11,9 @@ from omegaconf import OmegaConf
 
 from pacdream.core.files import locked
 from pacdream.core.instantiate import build
+from pacdream.core.limits import Seed
 from pacdream.core.settings import differences
-from pacdream.data.collect import Recorder, file_name, index_of, record_all
+from pacdream.data.collect import MAIN_GUARD, Recorder, file_name, index_of, record_all
 from pacdream.data.episode_store import Manifest, is_intact, read_manifest, write_episode, write_manifest
 from pacdream.game.palette_frames import PaletteFrames
 from pacdream.policy.base import Policy
@@ -30,7 +32,7 @@ class Recording:
     """Builds the player; see ``conf/policy``."""
     episodes: int
     """Episodes wanted in the folder in all."""
-    seed: int
+    seed: Seed
     """Decides, with its number, the content of every episode."""
     max_steps: int
     """Longest episode in steps."""
@@ -56,8 +58,12 @@ class Recording:
         """Record until the folder holds all episodes wanted; what is there and intact is kept.
 
         Raises:
-            ValueError: the folder holds episodes of other settings, or cannot be written.
+            ValueError: the folder holds episodes of other settings, or cannot be written; or a script records outside
+                of its ``if __name__ == "__main__":``.
         """
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            # Its parent holds the lock and waits for this process, which would wait for the lock.
+            raise ValueError(MAIN_GUARD)
         with locked(self.folder / ".lock", f"recording into {self.folder}"):
             manifest = self.manifest()
             missing = _missing(self.folder, manifest, self.episodes)
@@ -125,7 +131,9 @@ def append_episode(folder: Path, env: PaletteFrames, settings: dict[str, Any], e
         if (folder / "manifest.json").exists():
             wanted, manifest = manifest, read_manifest(folder)
             _check_same(folder, "settings", manifest.settings, wanted.settings)
-        index = 1 + max((index_of(entry.file) for entry in manifest.episodes), default=-1)
+        # By the files as well: a manifest that was lost or not written yet must not cost what was played.
+        files = [entry.file for entry in manifest.episodes] + [path.name for path in folder.glob(file_name("*"))]
+        index = 1 + max(map(index_of, files), default=-1)
         entry = write_episode(folder, file_name(index), settings["policy"]["name"], episode)
         write_manifest(folder, manifest.with_entry(entry))
         return folder / entry.file

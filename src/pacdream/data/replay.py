@@ -44,7 +44,7 @@ class Emulator:
             settings: dict[str, Any] = dict(manifest.settings["env"])
             self._seed = int(manifest.settings["seed"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{folder} does not say which game it was recorded with (no {error})") from error
+            raise ValueError(f"{folder} does not say with which env and seed it was recorded (no {error})") from error
         self.folder, self._provenance = folder, manifest.provenance
         # Called by name, not looked up: a folder of episodes must not be able to run anything else.
         recorder = settings.pop("_target_", None)

@@ -1,5 +1,6 @@
 """What is known of a game beside its pixels: plain facts that its own module states."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -55,8 +56,10 @@ class Game:
     sprites: tuple[Sprite, ...] = ()
     player: Sprite | None = None
     """The sprite that the actions move."""
-    blink_period: int = 1
-    """Steps after which all that blinks looks the same again; 1 if nothing blinks."""
+    blink_frames: int = 1
+    """Emulator frames after which all that blinks looks the same again; 1 if nothing blinks."""
+    frameskip: int = 4
+    """Emulator frames of a step."""
     rows: int | None = None
     """Rows of the screen, from the top, that are the playfield; none if all are."""
     dot_size: tuple[int, int] | None = None
@@ -70,6 +73,11 @@ class Game:
     """RAM byte whose lower half counts the lives left beside the one that is played."""
     states: Mapping[str, StateTest] = field(default_factory=dict)
     """Rare moments of the game, by name."""
+
+    @property
+    def blink_period(self) -> int:
+        """Steps after which all that blinks looks the same again; 1 if nothing blinks."""
+        return self.blink_frames // math.gcd(self.blink_frames, self.frameskip)
 
     def playfield(self, frames: Frames) -> Frames:
         """The rows (..., rows, W) of frames (..., H, W) that are neither score nor lives."""

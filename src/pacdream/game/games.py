@@ -1,6 +1,7 @@
 """Which of the games that are known an environment's settings speak of."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ale_py
@@ -16,6 +17,9 @@ GAMES = {"ms_pacman": MS_PACMAN}
 def game_of(env: Mapping[str, Any]) -> Game:
     """The game of an environment's settings, see ``make_env``; ``Game()`` if nothing is known of it.
 
+    >>> game_of({"id": "ALE/MsPacman-v5", "frameskip": 2}).blink_period  # steps
+    8
+
     >>> [sprite.name for sprite in game_of({"id": "ALE/MsPacman-v5"}).sprites][:2]
     ['player', 'sue']
     >>> game_of({"id": "ALE/Breakout-v5"}) == Game()
@@ -23,4 +27,5 @@ def game_of(env: Mapping[str, Any]) -> Game:
     """
     gym.register_envs(ale_py)
     spec = gym.registry.get(str(env.get("id")))
-    return GAMES.get(spec.kwargs.get("game", ""), Game()) if spec else Game()
+    game = GAMES.get(spec.kwargs.get("game", "")) if spec else None
+    return replace(game, frameskip=int(env.get("frameskip", game.frameskip))) if game else Game()

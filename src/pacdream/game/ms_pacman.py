@@ -44,7 +44,7 @@ MS_PACMAN = Game(
         Sprite("blinky", 70, 9, 15, _ORIGIN),
     ),
     player=_PLAYER,
-    blink_period=4,  # the power pills
+    blink_frames=16,  # the power pills
     rows=_ROWS,
     dot_size=(2, 4),
     turned_colour=_FRIGHTENED,

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from pacdream.core.files import one_line
 from pacdream.play.library import Library, Limits
-from pacdream.play.tab import BROKEN_RULE, Tab
+from pacdream.play.tab import BROKEN_RULE, Tab, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Server:
             if WebSocketState.DISCONNECTED in (socket.client_state, socket.application_state):
                 return
             log.exception("a game has ended")
-            await socket.close(_FAILED, one_line(error)[:120])
+            await socket.close(_FAILED, reason_of(one_line(error)))
         finally:
             self.games -= 1
 

@@ -119,6 +119,8 @@ class Session:
         self.real_points = 0.0
         for _ in range(max(self._intro, self._context)):
             self._play(0)
+        if self.over:
+            raise ValueError(f"intro={self._intro}: the game of seed {seed} is over by then; choose fewer steps")
         return self._begin()
 
     def swap(self) -> Picture:

@@ -28,6 +28,11 @@ BROKEN_RULE = 1008
 """Code with which a socket is closed, of RFC 6455."""
 
 
+def reason_of(text: str) -> str:
+    """As much of a text as fits into the frame that closes a socket, which is counted in bytes."""
+    return text.encode()[:120].decode(errors="ignore")
+
+
 @dataclass
 class Tab:
     """One socket and its game."""
@@ -49,6 +54,8 @@ class Tab:
     """Pressed since the last step, and perhaps released again."""
     heard: float = field(default_factory=time.monotonic)
     recorder: Recorder | None = None
+    _beginning: asyncio.Task[None] | None = None
+    """Opens another world model."""
     _said: list[dict[str, Any]] = field(default_factory=list)
     """To be sent before the next picture."""
     _newest: bytes | None = None
@@ -63,7 +70,7 @@ class Tab:
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
+            for task in (*tasks, *filter(None, [self._beginning])):
                 task.cancel()
             self._stop_recording()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -85,7 +92,7 @@ class Tab:
                 told = parse(message.get("text") or "", self.session.action_names)
                 await self._take(told)
             except ValueError as error:
-                await self.socket.close(BROKEN_RULE, str(error)[:120])
+                await self.socket.close(BROKEN_RULE, reason_of(str(error)))
                 return
 
     async def _take(self, told: Input | Command) -> None:
@@ -117,25 +124,27 @@ class Tab:
                 self._stop_recording()
                 await self._run(partial(self.session.reset, value))
             case "model":
+                if value not in self.library.names:
+                    raise ValueError("there is no such world model here")
                 self._stop_recording()
-                await self._begin(value)
+                if self._beginning is not None:
+                    self._beginning.cancel()
+                self._beginning = asyncio.create_task(self._begin(value))  # meanwhile the game goes on and keys count
             case "record":
                 self._stop_recording()
-                if value:
-                    await self._run(self._record)
+                if value and self.session.over:
+                    self._say("the game is over: there is nothing to record before the next one")
+                await self._run(self._record if value and not self.session.over else self.session.picture)
             case "swap":
                 await self._run(self.session.swap)
 
     async def _begin(self, name: str) -> None:
         """Play another world model's dream, from the beginning of the same game; or say why that cannot be."""
-        if name not in self.library.names:
-            raise ValueError("there is no such world model here")
         loop = asyncio.get_running_loop()
         try:  # not in torch's thread, so that other games go on
             session = await loop.run_in_executor(None, self.library.begin, name, self.session.seed)
         except (ValueError, OSError) as error:
-            self._said.append({"said": one_line(error)})
-            self._there_is_one.set()
+            self._say(one_line(error))
             return
 
         def change() -> Picture:
@@ -168,7 +177,11 @@ class Tab:
         except Exception as error:  # whatever a disk or a codec does, the game goes on
             log.exception("a recording was lost")
             told = f"nothing was recorded: {one_line(error)}"
-        self._said.append({"said": told})
+        self._say(told)
+
+    def _say(self, text: str) -> None:
+        """Tell the player something."""
+        self._said.append({"said": text})
         self._there_is_one.set()
 
     def _step(self, action: str) -> Picture:
@@ -196,6 +209,7 @@ class Tab:
             await self._run(partial(self._step, action), action, due)
             if self.recorder and self.recorder.full:
                 self._stop_recording()
+                await self._run(self.session.picture, action)
 
     async def _run(
         self, work: Callable[[], Picture], action: str = "NOOP", due: float | None = None, is_new: bool = False

@@ -14,7 +14,7 @@ HEADER = struct.Struct("<4sIIIHBBfffff")
 over, points, real points, probability of a lost life, milliseconds that the step took, milliseconds it came late; then
 codes (h*w uint16), real codes (h*w uint16), entropy (h*w uint8), dream and game (H*W uint8 palette indices each)."""
 MAGIC = b"PAC1"
-LONGEST = 256
+LONGEST = 4096  # the name of a world model is a path
 """Bytes of a message from the page."""
 
 

@@ -127,9 +127,8 @@ function showPaused(wanted) {
 }
 
 function leave() {
-  if (!facts || socket.readyState !== WebSocket.OPEN) return;
-  held.releaseAll();
-  pause(true);
+  held.releaseAll(); // also without a server: its coming back must not find a key held that has been let go
+  if (facts && socket.readyState === WebSocket.OPEN) pause(true);
 }
 
 function newGame() {
