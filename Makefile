@@ -34,7 +34,7 @@ report: setup ## Measure a run again (RUN=outputs/train/<name>/<time>)
 	$(BIN)/python evaluate.py run=$(RUN) $(ARGS)
 
 test: setup ## Run the fast tests, two at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-slow: setup ## Run the slow end-to-end tests
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -23,5 +23,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    prepare_arguments("planner.run", "planner.outcome", "planner.spans")
+    prepare_arguments("output", "planner.run", "planner.outcome", "planner.spans")
     main()

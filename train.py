@@ -24,7 +24,10 @@ def main(config: DictConfig) -> float | None:
 
 if __name__ == "__main__":
     gc.disable()  # what is imported stays: to look for garbage in it, again and again, takes a second
-    prepare_arguments("resume", "sweep.resume", "weights")
+    prepare_arguments(
+        "resume", "sweep.resume", "weights", "data.episodes", "data.more_episodes", "data.dreams.checkpoint",
+        "tokenizer.checkpoint", "recording.output",
+    )  # fmt: skip
     expand_resume()
     with summary_at_end():
         main()

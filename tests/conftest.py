@@ -18,7 +18,9 @@ from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.frame_data_module import load_frames
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.data.recording import Recording
+from pacdream.rollout import video
 from pacdream.tokenizer.base import Tokenizer
+from tests import quick_hydra
 
 ROOT = Path(__file__).parents[1]
 EPISODES, STEPS = 5, 120  # the first 65 steps are the intro, in which nothing moves
@@ -72,6 +74,28 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+    quick_hydra.remember()
+    video.PRESET = "ultrafast"
+
+
+SLOWEST = (
+    "survival/test_", "command/test_plan", "command/test_train.py", "test_experiments", "play/test_static_page",
+    "command/test_", "data/test_collect", "test_configs", "test_docs", "report/", "evaluation/", "sweep/",
+)  # fmt: skip
+"""Begun first, so that no process has a long file left when the other has none."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, and give those that start commands to one process, which is warm then."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((i for i, prefix in enumerate(SLOWEST) if path.startswith(prefix)), len(SLOWEST))
+
+    items.sort(key=rank)
+    for item in items:
+        warm = "starter" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("commands" if warm else str(item.path)))
 
 
 def compose_config(name: str, overrides: list[str]) -> DictConfig:

@@ -57,6 +57,8 @@ def small_overrides(config: DictConfig, episodes: Path, tokenizer: Path, outputs
     ]  # fmt: skip
     levels = len(OmegaConf.select(config, "tokenizer.widths") or ())
     changes = {**SMALL, "tokenizer.checkpoint": tokenizer, "tokenizer.widths": [8] * (levels - 1) + [16]}
+    if has(config, "data.cache"):
+        changes["data.cache"] = episodes.parent / "latents"  # encoded once for all
     if has(config, "data.dreams.checkpoint"):
         changes["data.dreams.checkpoint"] = tiny_run(episodes, tokenizer) / "checkpoints" / "best.ckpt"
     return overrides + [f"{key}={value}" for key, value in changes.items() if has(config, key)]

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pacdream.evaluation.settings import Settings
 from pacdream.report.world_model import WorldModelReport
+from tests import quick_hydra
 from tests.conftest import ROOT, compose_config
 
 CONF = ROOT / "conf"
@@ -117,3 +118,14 @@ def test_an_unknown_choice_lists_the_known_ones(group: str) -> None:
     with pytest.raises(MissingConfigException) as error:
         compose_config("train", [*([] if group == "experiment" else ["experiment=gru_baseline"]), f"{group}=nonsense"])
     assert all(name in str(error.value) for name in ["nonsense", *names(group)])
+
+
+def test_what_tests_remember_of_the_files_is_what_hydra_reads() -> None:
+    chosen = [
+        ("train", ["experiment=attention", "optimizer.lr=1"]),
+        ("plan", ["planner=cem"]),
+        ("train", ["sweep=hidden_size_x_lr"]),
+    ]
+    quick = [compose_config(*choice) for choice in chosen]
+    with quick_hydra.forgetting():
+        assert quick == [compose_config(*choice) for choice in chosen]

@@ -30,7 +30,8 @@ def tiny(*overrides):
     return compose_config("bench", ["trainer=cpu", *(f"{key}={value}" for key, value in small.items()), *overrides])
 
 
-def test_every_benchmark_measures_something(tokenizer_path):
+def test_every_benchmark_measures_something(tokenizer_path, monkeypatch):
+    monkeypatch.setattr("pacdream.benchmark.dreams._GAMES", 2)
     config = tiny(f"tokenizer.checkpoint={tokenizer_path}")
     results = bench_recording(config) | bench_encoding(config, CPU) | bench_loading(config, FACTS)
     results |= bench_training(config, FACTS, CPU) | bench_scale(config, FACTS, CPU)

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -34,6 +35,13 @@ def test_what_is_no_plain_path_stays_as_it_is(argument: str) -> None:
 )
 def test_a_list_of_paths_may_hold_the_folders_of_a_sweep(typed: str, paths: list[str]) -> None:
     assert value_of(quote_paths(["evaluate.py", f"compare={typed}"], "compare")[1]) == paths
+
+
+def test_several_paths_of_a_multirun_are_one_for_each_job(tmp_path: Path) -> None:
+    one = tmp_path / "lr=1,h=2"
+    one.touch()
+    typed = ["train.py", "-m", "weights=a,b", f"weights={one}"]
+    assert quote_paths(typed, "weights")[2:] == ["weights=a,b", f"weights='{one}'"]
 
 
 @pytest.mark.parametrize("argument", ["logger=null", "debug=null", "policy@recording.policy=null"])

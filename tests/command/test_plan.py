@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,16 @@ import av
 import pytest
 from omegaconf import OmegaConf
 
+import pacdream.command.plan
 from pacdream.command.plan import plan
 from pacdream.core.instantiate import build
+from pacdream.data import collect
 from pacdream.data.recording import Recording
 from tests.conftest import compose_config
 from tests.runs import hydra_run, tiny_outcome, tiny_run
 
 TINY = [
-    "episodes=2", "max_steps=95", "moments=1", "plans=6", "resamples=20", "planner.search.num_futures=10",
+    "episodes=2", "max_steps=95", "moments=1", "plans=6", "resamples=20", "planner.search.num_futures=4",
     "planner.search.horizon=4",
 ]  # fmt: skip
 
@@ -43,7 +46,7 @@ def test_planner_oracles_and_baselines_play_the_same_games_and_a_video_shows_the
     for player in found["players"].values():
         assert len(player["scores"]) == 2
         assert player["low"] <= player["mean"] <= player["high"]
-    assert found["players"]["planner"]["frames_per_decision"] == pytest.approx(10 * 4 / 4, abs=0.3)
+    assert found["players"]["planner"]["frames_per_decision"] == pytest.approx(4 * 4 / 4, abs=0.3)
     assert set(found["rank_correlation"]) == {"dream", "emulator", "judged_emulator", "counted_dream"}
     assert len(found["rank_correlation"]["emulator"]) == 4
     assert len(found["rank_correlation"]["dream"]) == 3  # the last step is judged by the grid after it
@@ -51,7 +54,8 @@ def test_planner_oracles_and_baselines_play_the_same_games_and_a_video_shows_the
         assert sum(1 for _ in container.decode(video=0)) == 94
 
 
-def test_a_seed_decides_the_games(run: Path, outcome: Path, tmp_path: Path) -> None:
+def test_a_seed_decides_the_games(run: Path, outcome: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacdream.command.plan, "write_video", lambda *_: None)
     few = ["oracles=[]", "moments=0", "planner=cem", "planner.search.iterations=1", "planner.search.elites=2"]
     few = [*few, "~baselines.held_random"]
 
@@ -107,7 +111,10 @@ def test_an_outcome_network_of_another_tokenizer_is_refused(outcome: Path, tmp_p
         plan(config)  # with the run that comes with the package
 
 
-def test_a_planners_recording_names_its_networks(run: Path, outcome: Path, tmp_path: Path) -> None:
+def test_a_planners_recording_names_its_networks(
+    run: Path, outcome: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "ProcessPoolExecutor", lambda workers, *_, **__: ThreadPoolExecutor(workers))
     overrides = [
         "policy=planner", f"planner.run={run}", f"planner.outcome={outcome}", "planner.search.num_futures=4",
         "planner.search.horizon=4", "episodes=1", "max_steps=4", "workers=1", f"output={tmp_path / 'played'}",

@@ -23,8 +23,6 @@ def rolled_out(folder: Path, run: Path, *overrides: str) -> Path:
     "overrides",
     [
         [],
-        ["sampler=categorical", "sampler.top_k=3"],
-        ["policy=random"],
         ["policy=held_random"],
         ["policy=held", "policy.action=LEFT"],
     ],

@@ -124,7 +124,13 @@ def test_several_devices_in_a_multirun_are_refused(small: list[str], tmp_path: P
         run(tmp_path / "run", [*small, f"trainer.devices={devices}", "hydra.mode=MULTIRUN"])
 
 
-@pytest.mark.parametrize("devices", [["trainer=ddp", "trainer.accelerator=cpu"], ["trainer=cpu", "trainer.devices=2"]])
+@pytest.mark.parametrize(
+    "devices",
+    [
+        ["trainer=ddp", "trainer.accelerator=cpu"],
+        pytest.param(["trainer=cpu", "trainer.devices=2"], marks=pytest.mark.slow),
+    ],
+)
 def test_two_processes_train_as_one_with_twice_the_batch(devices: list[str], small: list[str], tmp_path: Path) -> None:
     small = [*small, "optimizer=sgd", "optimizer.lr=0.5", "trainer.max_steps=2", "trainer.precision=32-true"]
     run(tmp_path / "one", [*small, "data.batch_size=8"])

@@ -1,8 +1,6 @@
 import hashlib
 import multiprocessing
-import os
 import shutil
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -67,15 +65,8 @@ def test_two_processes_record_the_same_bytes_as_one(recorded, tmp_path):
     assert (tmp_path / "two" / "manifest.json").read_text() == (recorded / "manifest.json").read_text()
 
 
-class KilledPolicy(RandomPolicy):
-    """Ends the process that it plays in, as the kernel does when memory is short."""
-
-    def act(self, observation):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_killed_process_is_one_line(tmp_path):
-    policy = {"_target_": f"{__name__}.KilledPolicy"}
+    policy = {"_target_": "tests.data.policies.KilledPolicy"}
     with pytest.raises(ValueError, match=r"a recording process was killed.* fewer than workers=2 by the same command"):
         replace(recording(tmp_path / "killed", workers=2), policy=policy).record()
 
@@ -87,18 +78,10 @@ def test_a_script_without_main_guard_is_told_so_instead_of_waiting_for_itself(tm
         recording(tmp_path / "twice").record()
 
 
-class CountingPolicy(RandomPolicy):
-    """Says in its name how many threads its process may use."""
-
-    @property
-    def name(self):
-        return f"{os.environ['OMP_NUM_THREADS']} threads"
-
-
 def test_processes_share_the_cores(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(collect, "cpu_count", lambda: 6)
-    policy = {"_target_": f"{__name__}.CountingPolicy"}
+    policy = {"_target_": "tests.data.policies.CountingPolicy"}
     manifest = replace(recording(tmp_path / "shared", workers=2), policy=policy).record()
     assert {entry.policy for entry in manifest.episodes} == {"3 threads"}
 

@@ -1,5 +1,6 @@
 """The page without a server: its networks are those of torch, and it plays in a browser."""
 
+import functools
 import json
 import threading
 from functools import partial
@@ -18,6 +19,7 @@ import onnxruntime as ort
 from pacdream.command.export_page import play_contexts
 from pacdream.core.checkpoints import build_model
 from pacdream.core.instantiate import build
+from pacdream.play import onnx_networks
 from pacdream.play.onnx_networks import export_networks
 from pacdream.play.session import Models
 from pacdream.play.static_page import RUNTIME, write_page
@@ -44,16 +46,17 @@ def models(request, latents):
     return Models(model.eval(), latents.tokenizer.eval(), untrained_outcome(latents).eval())
 
 
-def contexts_of(models, count=3):
+@functools.cache
+def contexts_of(tokenizer, count=3):
     policy = build(compose_config("export_page", []).policy)
-    return play_contexts(make_env(), policy, models.tokenizer, count, length=5, intro=66, seed=0)
+    return play_contexts(make_env(), policy, tokenizer, count, length=5, intro=66, seed=0)
 
 
-def test_contexts_are_what_the_game_showed(models):
-    codes, actions = contexts_of(models)
+def test_contexts_are_what_the_game_showed(latents):
+    codes, actions = contexts_of(latents.tokenizer)
     assert codes.shape == (3, 5, 7, 5)
     assert actions.shape == (3, 4)
-    again = contexts_of(models)
+    again = contexts_of.__wrapped__(latents.tokenizer)
     assert torch.equal(codes, again[0])
     assert torch.equal(actions, again[1])
     assert len({tuple(grids.flatten().tolist()) for grids in codes}) == 3
@@ -64,7 +67,7 @@ def test_exported_networks_dream_decode_and_judge_like_torch(models, tmp_path):
     names = ("world_model", "decoder", "outcome")
     world_model, decoder, outcome = (ort.InferenceSession(tmp_path / f"{name}.onnx") for name in names)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{name}.onnx" for name in names)
-    contexts, actions = contexts_of(models)
+    contexts, actions = contexts_of(models.tokenizer)
     rng = np.random.default_rng(0)
     grids = models.outcome.grids
     for past, taken in zip(contexts, actions, strict=True):
@@ -95,7 +98,14 @@ def _run(world_model, codes, action, state, parts):
     return world_model.run(None, {name: value for name, value in given.items() if name in wanted})
 
 
-def test_weights_that_fit_half_precision_are_stored_in_it(latents, tmp_path):
+def test_weights_that_fit_half_precision_are_stored_in_it(latents, tmp_path, monkeypatch):
+    export = onnx_networks._export
+
+    def export_world_model(network, inputs, names, outputs, path):
+        if path.stem == "world_model":  # the others take seconds
+            export(network, inputs, names, outputs, path)
+
+    monkeypatch.setattr(onnx_networks, "_export", export_world_model)
     model = attention(latents)
     export_networks(Models(model, latents.tokenizer, None), tmp_path)
     full = (tmp_path / "world_model.onnx").stat().st_size
@@ -107,13 +117,17 @@ def test_weights_that_fit_half_precision_are_stored_in_it(latents, tmp_path):
 
 def test_without_the_runtime_it_says_how_to_get_it(models, tmp_path):
     with pytest.raises(ValueError, match="npm install"):
-        write_page(models, make_env().action_names, contexts_of(models), tmp_path / "nowhere", tmp_path, 15.0, 1.0)
+        write_page(
+            models, make_env().action_names, contexts_of(models.tokenizer), tmp_path / "nowhere", tmp_path, 15.0, 1.0
+        )
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.skipif(not FROM_NPM.is_dir(), reason="onnxruntime-web is not installed: npm install onnxruntime-web")
 def test_it_plays_in_a_browser_from_any_server_of_files(context, models, tmp_path):  # noqa: F811
-    write_page(models, make_env().action_names, contexts_of(models), FROM_NPM, tmp_path, fps=15.0, temperature=1.0)
+    write_page(
+        models, make_env().action_names, contexts_of(models.tokenizer), FROM_NPM, tmp_path, fps=15.0, temperature=1.0
+    )
     assert all((tmp_path / "page" / name).is_file() for name in (*RUNTIME, "play.js", "worker.js"))
     assert json.loads((tmp_path / "page" / "dream.json").read_text())["twin"] is False
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))

@@ -1,6 +1,8 @@
 import csv
 import math
 import re
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,19 @@ from pacdream.evaluation.scorecard import Reading, Scorecard, write_scorecard
 from pacdream.metric.figures import COMPARED
 from pacdream.report.compare import PLOTTED, compare, find_runs, short_names
 from pacdream.report.tables import Table
+from tests.runs import blank_plots
+
+
+@pytest.fixture
+def drawn() -> None:
+    """The picture of a comparison is looked at."""
+
+
+@pytest.fixture(autouse=True)
+def _not_drawn(request: pytest.FixtureRequest) -> Iterator[None]:
+    with nullcontext() if "drawn" in request.fixturenames else blank_plots():
+        yield
+
 
 RESAMPLES, HORIZON = 60, 15
 COLUMNS = [line.column for line in COMPARED]
@@ -80,6 +95,7 @@ def test_runs_resampled_together_differ_by_little(tmp_path: Path) -> None:
     assert all("*" in cell for cell in texts(compare(runs, tmp_path / "out"))[1][1:])
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_comparison_is_a_table_a_picture_and_a_page(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b", 0.9)]
     table = compare(runs, tmp_path / "out")

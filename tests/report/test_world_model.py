@@ -280,7 +280,7 @@ def test_a_report_without_the_emulator_says_so(
     foreign = latent_data(copied, data.tokenizer, data.cache_folder, val_fraction=1.0)
     foreign.prepare_data()
     foreign.setup("validate")
-    with quick_cost():
+    with quick_cost(), blank_plots():
         headlines = tiny_report()(tmp_path / "run", foreign, checkpoint, [], step=30)
     card = read_scorecard(tmp_path / "run" / "report" / "metrics.json")
     assert card.about["ceiling"] == "a perfect prediction (no emulator)"

@@ -7,7 +7,7 @@ from tests.survival.commands import Starter
 from tests.survival.work import sweep, training
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
     """Starts commands."""
     starter = Starter(tmp_path_factory.mktemp("logs"))
@@ -15,7 +15,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
     starter.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def undisturbed(starter: Starter, tokenizer_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The outputs of a sweep that has recorded, encoded and trained all its jobs. Do not change them."""
     folder = tmp_path_factory.mktemp("undisturbed")

@@ -24,7 +24,7 @@ from tests.conftest import TINY_GRU, compose_config, latent_data, pac_man_record
 from tests.runs import hydra_run, small_overrides
 from tests.survival.damages import DAMAGES, Damage, any_damage, cut, flip, outcome, refusal
 
-SEEDS = 12
+SEEDS = 5
 """Damages per kind and file; some thousands have been tried by hand."""
 
 

@@ -100,9 +100,23 @@ def test_a_signal_stops_the_whole_sweep(
     assert command.code == 143
     assert_said_in_one_line(command, "stopped by a signal")
     assert len(jobs(folder)) == 1
+    assert (folder / "summary.html").is_file()
     starter.finish(*arguments, f"sweep.resume={folder}")
     for job, reference in zip(jobs(folder), jobs(undisturbed / "sweep"), strict=True):
         assert_same_run(job, reference)
+
+
+def test_a_job_that_fails_does_not_stop_the_others(
+    starter: Starter, undisturbed: Path, tokenizer_path: Path, tmp_path: Path
+) -> None:
+    arguments = training(undisturbed, tokenizer_path, "trainer.max_epochs=1", "data.context_length=5000,1")
+    command = starter.now(arguments[0], "-m", *arguments[1:], f"hydra.sweep.dir={tmp_path}")
+    assert command.wait() == 1
+    failed, finished = (
+        {path.parent.name for path in tmp_path.glob(f"*/{name}")} for name in ("error.txt", "result.json")
+    )
+    assert (len(failed), len(finished), len(failed | finished)) == (1, 1, 2)
+    assert "data.context_length=5000" in (tmp_path / "summary.html").read_text()
 
 
 @pytest.mark.slow

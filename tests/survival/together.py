@@ -24,7 +24,7 @@ from pacdream.tokenizer.base import Tokenizer
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["pacdream.data.latent_cache", "pacdream.tokenizer.vqvae", "pacdream.data.find_episodes"]
+    ["pacdream.data.latent_cache", "pacdream.tokenizer.vqvae", "pacdream.data.find_episodes", __name__]
 )
 WAITING = "another process is"
 

@@ -16,15 +16,18 @@ def quote_paths(argv: list[str], *keys: str) -> list[str]:
     """Quote the values of these arguments, which are paths or lists of paths.
 
     Hydra reads ``,`` and ``=`` in a value as its own, and the folders of a sweep are named by overrides full of both.
-    In a list ``[a,b]`` only what the user has quoted may hold a comma.
+    In a list ``[a,b]``, and in a multirun, only what the user has quoted, or what exists, may hold a comma.
     """
-    return [_quote_path(argument, keys) for argument in argv]
+    swept = bool({"-m", "--multirun"} & {*argv})
+    return [_quote_path(argument, keys, swept) for argument in argv]
 
 
-def _quote_path(argument: str, keys: tuple[str, ...]) -> str:
+def _quote_path(argument: str, keys: tuple[str, ...], swept: bool) -> str:
     key, _, value = argument.partition("=")
     if key not in keys or value in ("", "null") or value[0] in "\"'":
         return argument
+    if swept and "," in value and not Path(value).exists():
+        return argument  # several paths, one for each job
     if value[0] == "[" and value[-1] == "]":
         bare = not {*value} & {'"', "'"}
         return f"{key}=[{','.join(quoted(path.strip()) for path in value[1:-1].split(','))}]" if bare else argument

@@ -30,7 +30,7 @@ def export_page(config: DictConfig) -> None:
     """
     check_settings(config, ExportPageSettings)
     check_runtime(Path(config.runtime))  # before anything is played for it
-    models = open_models(config.run, config.outcome)
+    models = open_models(config.run, config.outcome, config.env)
     env: PaletteFrames = build(config.env)
     contexts = play_contexts(
         env, build(config.policy), models.tokenizer, config.starts, config.context, config.intro, config.seed

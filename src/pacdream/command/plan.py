@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from pacdream.command.run import open_run
 from pacdream.command.schemas import PlanSettings
 from pacdream.core.check_settings import check_settings
 from pacdream.core.files import write_json
@@ -44,6 +45,7 @@ def plan(config: DictConfig) -> None:
     check_settings(config, PlanSettings)
     folder = Path(HydraConfig.get().runtime.output_dir)
     make_env = partial(build, config.env)
+    open_run(config.planner.run).check_env(config.env)
     planner: PlannerPolicy = build(config.planner)
     oracles = _oracles(planner, make_env)  # those that play; others are asked, or what they have drawn would differ
     if unknown := set(config.oracles) - set(oracles):
@@ -181,6 +183,8 @@ def _print(found: dict[str, Any]) -> None:
     for name, row in found["players"].items():
         interval = "" if row["low"] is None else f"[{row['low']:.0f}, {row['high']:.0f}]"
         scores = ", ".join(f"{score:.0f}" for score in row["scores"])
+        if row["unfinished"]:
+            scores += f" ({row['unfinished']} cut)"
         table.add_row(
             name, f"{row['mean']:.0f}", interval, f"{row['median']:.0f}", scores,
             f"{row['seconds_per_decision']:.3f}", f"{row['frames_per_decision']:.0f}",

@@ -105,7 +105,7 @@ def open_library(config: DictConfig, folder: Path) -> Library:
     """
     runs: dict[str, str | None] = {str(config.run or _BUNDLED): config.run, _BUNDLED: None}
     runs |= {str(run): str(run) for run in world_models_in(Path(config.paths.outputs) / "train")}
-    opened = lru_cache(maxsize=4)(lambda name: open_models(runs[name], config.outcome))
+    opened = lru_cache(maxsize=4)(lambda name: open_models(runs[name], config.outcome, config.env))
 
     def begin(name: str, seed: int) -> Session:
         sampler = Categorical(config.temperature, None, 0) if config.temperature else Greedy()
@@ -127,13 +127,14 @@ def open_library(config: DictConfig, folder: Path) -> Library:
     return Library(list(runs), begin, keep)
 
 
-def open_models(run: str | None, outcome: str | None) -> Models:
-    """The networks of a run.
+def open_models(run: str | None, outcome: str | None, env: DictConfig) -> Models:
+    """The networks of a run, to play the game of ``env`` with.
 
     Raises:
-        ValueError: not a run of a world model, or an outcome network of another tokenizer.
+        ValueError: not a run of a world model, or of another game, or an outcome network of another tokenizer.
     """
     opened = open_run(run)
+    opened.check_env(env)
     tokenizer = opened.tokenizer()
     judge = find_outcome(outcome, weights_sha256(tokenizer)) if outcome else None
     return Models(opened.model(), tokenizer, judge)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 import pacdream.core.resolvers  # noqa: F401 - a run's settings call them
@@ -29,6 +29,8 @@ from pacdream.world_model.base import WorldModel
 
 ABOUT = ("global_step", "made_from", "split")
 """What a checkpoint says of itself beside its weights."""
+_OF_THE_GAME = ("id", "frameskip", "pooling")
+"""Settings of the game on which depends what a frame shows and what an action does."""
 BUNDLED = Path(str(files("pacdream"))) / "assets" / "ms_pacman_attention"
 """The run that comes with the package: settings and weights."""
 
@@ -97,6 +99,24 @@ class Run:
     def manifest(self) -> Manifest:
         """What is known of its episodes without reading them."""
         return read_manifest(Path(self.config.data.episodes))
+
+    def check_env(self, env: DictConfig) -> None:
+        """Refuse to play another game than the one that it has learnt from.
+
+        Raises:
+            ValueError: game, length of a step or pooling differ from those of its episodes.
+        """
+        learnt = {} if self.bare else self._env
+        wrong = [f"env.{name}={learnt[name]}" for name in _OF_THE_GAME if learnt.get(name, env[name]) != env[name]]
+        if wrong:
+            raise ValueError(f"{self.checkpoint} has learnt another game than is played here: add {' '.join(wrong)}")
+
+    @property
+    def _env(self) -> dict[str, Any]:
+        """Settings of the game that its episodes were recorded with, as far as they are known."""
+        if (Path(self.config.data.episodes) / "manifest.json").is_file():
+            return dict(self.manifest().settings.get("env", {}))
+        return dict(OmegaConf.select(self.config, "recording.env") or {})
 
     def episode(self, number: int) -> Episode:
         """One of its episodes."""

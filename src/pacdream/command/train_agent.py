@@ -50,6 +50,7 @@ def train_agent(config: DictConfig) -> None:
     check_settings(config.dream, DreamSettings)
     folder = Path(HydraConfig.get().runtime.output_dir)
     run = open_run(config.run)
+    run.check_env(config.env)
     tokenizer = run.tokenizer()
     where = {"world": config.world, "world_model": weights_sha256(run.model()), "tokenizer": weights_sha256(tokenizer)}
     world = _world(config, tokenizer)

@@ -103,7 +103,7 @@ class FrameDataModule(ResumableDataModule):
     def setup(self, stage: str) -> None:
         """Read all frames."""
         manifest = read_manifest(self.folder)
-        self.origin.check_unchanged(self.folder, manifest.sha256)
+        self.origin.check_unchanged([(self.folder, manifest)])
         split = split_episodes(len(manifest.episodes), self.val_fraction, self.split_seed)
         if stage == "fit" and not split.train:
             raise ValueError(

@@ -109,7 +109,10 @@ def read_scorecard(path: Path) -> Scorecard:
         ValueError: there is none, it is damaged, or of another version of the project.
     """
     if not path.is_file():
-        raise ValueError(f"no {path}: measure the run first with `python evaluate.py run={path.parents[1]}`")
+        raise ValueError(
+            f"no {path}: measure the run first with `python evaluate.py run={path.parents[1]}`, which "
+            "says where it writes what it has measured"
+        )
     try:
         raw: Mapping[str, Any] = json.loads(path.read_text())
         if raw["schema"] != SCHEMA:

@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 
 from pacdream.core.files import atomic_path
 
+PRESET = "medium"
+"""How hard the encoder tries to make a small file."""
 _OUTLINE = (255, 255, 255)
 _BANNER = 14
 """Rows of text above the pictures."""
@@ -73,6 +75,7 @@ def write_video(path: Path, film: Film, fps: int) -> None:
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         height, width = film.panel(0).shape[:2]
         stream = container.add_stream("libx264", rate=Fraction(fps))
+        stream.options = {"preset": PRESET}
         stream.width, stream.height, stream.pix_fmt = 2 * width, 2 * height, "yuv420p"
         for t in range(len(film.dreamt)):
             large = film.panel(t).repeat(2, axis=0).repeat(2, axis=1)
