@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger as SilentLogger
 from stable_baselines3.common.vec_env import VecMonitor
 
 from pacdream.agent.coded_games import CodedGames
@@ -59,6 +60,7 @@ def train_agent(config: DictConfig) -> None:
     saved = _saved(config.resume, where)
     env = VecMonitor(SB3VecEnv(world))
     agent: PPO = build(config.agent, env=env, grid_shape=tokenizer.grid_shape, seed=config.seed, resume=saved)
+    agent.set_logger(SilentLogger(folder=None, output_formats=[]))  # its own would leave a folder in /tmp each time
     agent.set_random_seed(config.seed + agent.num_timesteps)  # who goes on does not see the first dreams again
     log.info("learning in the %s, %d rows side by side, from step %d", config.world, env.num_envs, agent.num_timesteps)
     if agent.num_timesteps >= config.steps:
