@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 def main(config: DictConfig) -> None:
     """Record episodes as configured."""
     OmegaConf.resolve(config)
+    if "run" in config.policy:
+        from pacdream.command.run import open_run  # only a planner has to wait for torch
+
+        open_run(config.policy.run).check_env(config.env)
     recording = build(OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("paths", "planner")]))
     manifest = recording.record()
     log.info("%d episodes, %d steps in %s", len(manifest.episodes), manifest.num_steps, recording.output)

@@ -12,7 +12,9 @@ def value_of(argument: str) -> object:
     return OverridesParser.create().parse_override(argument).value()
 
 
-@pytest.mark.parametrize("path", ["outputs/a b", "sweep/0_lr=1e-3,h=5", "it's", "i'm", "back\\slash", "a,b", "${x}"])
+@pytest.mark.parametrize(
+    "path", ["outputs/a b", "sweep/0_lr=1e-3,h=5", "it's", "i'm", "back\\slash", "a,b", "${x}", "123", "jürgen", "a;b"]
+)
 def test_paths_are_taken_as_they_are_typed(path: str) -> None:
     _, argument, other = quote_paths(["evaluate.py", f"run={path}", "horizon=3"], "run")
     assert value_of(argument) == path
@@ -42,6 +44,13 @@ def test_several_paths_of_a_multirun_are_one_for_each_job(tmp_path: Path) -> Non
     one.touch()
     typed = ["train.py", "-m", "weights=a,b", f"weights={one}"]
     assert quote_paths(typed, "weights")[2:] == ["weights=a,b", f"weights='{one}'"]
+    assert quote_paths(["train.py", "sweep=mine", "weights=a,b"], "weights")[2] == "weights=a,b"
+
+
+@pytest.mark.parametrize("value", ["outputs/train/gru/now", "../x.ckpt", "[]", "[${x},b]", "choice(a,b)"])
+def test_what_needs_no_quotes_has_none(value: str) -> None:
+    """Folders of a sweep's jobs are named by what is typed."""
+    assert quote_paths(["train.py", f"weights={value}"], "weights")[1] == f"weights={value}"
 
 
 @pytest.mark.parametrize("argument", ["logger=null", "debug=null", "policy@recording.policy=null"])

@@ -435,6 +435,8 @@ def test_another_game_than_the_one_it_has_learnt_is_refused(episodes: Path, toke
     run = open_run(tiny_run(episodes, tokenizer_path))
     env = compose_config("play", []).env
     run.check_env(env)
+    env.id = "MsPacman-v4"  # another name of the same
+    run.check_env(env)
     env.update(id="ALE/BeamRider-v5", frameskip=2)
     with pytest.raises(ValueError, match=r"another game .* add env\.id=ALE/MsPacman-v5 env\.frameskip=4$"):
         run.check_env(env)

@@ -1,4 +1,3 @@
-import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -81,14 +80,14 @@ def test_without_a_trainer_one_process_has_all_data():
 def test_a_resumed_epoch_goes_on_and_the_next_is_whole():
     batches = loader()
     whole = order(loader(), epoch=2)
-    batches.sampler.resume = {"epoch": 2, "items": 12}
+    batches.sampler.resume = {"epoch": 2, "done": 3}
     assert order(batches, epoch=2) == whole[12:]
     assert order(batches, epoch=2) == whole
 
 
 def test_only_the_interrupted_epoch_is_resumed():
     batches = loader()
-    batches.sampler.resume = {"epoch": 1, "items": 12}
+    batches.sampler.resume = {"epoch": 1, "done": 3}
     assert order(batches, epoch=2) == order(loader(), epoch=2)
 
 
@@ -100,34 +99,27 @@ def stopped(data, epoch, done):
     return data.state_dict()
 
 
-@pytest.mark.parametrize("sizes", [(2, 4, 3), (4, 2, 2), (4, 4, 4)])
-def test_no_item_is_served_twice_or_never_if_the_batch_size_changes(sizes):
-    served, state, done = [], {}, 0
-    for size in sizes:
-        data = ResumableDataModule()
-        data.load_state_dict(state)
-        batches = iter(data.resumed(loader(length=20, batch_size=size)))
-        for batch in itertools.islice(batches, 2):
-            served += batch.tolist()
-        done += 2
-        state = stopped(data, 0, done)
-    assert served == order(loader(length=20))[: 2 * sum(sizes)]
-
-
-def test_an_epoch_of_other_items_begins_anew():
-    data = ResumableDataModule()
-    data.resumed(loader(length=20))
-    state = stopped(data, 0, 2)
+def resumed(state, **changes):
     data = ResumableDataModule()
     data.load_state_dict(state)
-    assert order(data.resumed(loader(length=21))) == order(loader(length=21))
-    assert stopped(data, 0, 3)["items"] == loader().sampler.batch_size
+    return data.resumed(loader(**changes))
 
 
-def test_a_checkpoint_of_before_counts_batches():
+def noted_after(done, epoch=0):
     data = ResumableDataModule()
-    data.load_state_dict({"epoch": 0, "done": 2})
-    assert order(data.resumed(loader(length=20))) == order(loader(length=20))[8:]
+    data.resumed(loader(length=20))
+    return stopped(data, epoch, done)
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 2}, {"length": 21}, {"rank": 1, "world_size": 2}])
+def test_an_epoch_of_other_batches_is_not_gone_on_with(changes):
+    with pytest.raises(ValueError, match="in the middle of an epoch of 20 windows in batches of 4, which cannot"):
+        resumed(noted_after(2), **changes)
+    assert sorted(order(resumed(noted_after(5), **{"length": 20, **changes}), epoch=1))
+
+
+def test_a_checkpoint_of_before_goes_on():
+    assert order(resumed({"epoch": 0, "done": 2}, length=20)) == order(loader(length=20))[8:]
 
 
 def test_the_length_is_that_of_a_whole_epoch():

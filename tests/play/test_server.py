@@ -468,3 +468,43 @@ def test_a_world_model_may_have_a_long_name(models):  # noqa: F811
 def test_a_reason_fits_into_the_frame_that_closes_a_socket():
     assert len(reason_of(200 * "ü…").encode()) <= 123
     assert reason_of("too short to be cut…") == "too short to be cut…"
+
+
+def test_a_recording_ends_where_another_world_model_begins(models):  # noqa: F811
+    kept, loaded = [], threading.Event()
+
+    def begin_one(name, seed):
+        if name == "two":
+            assert loaded.wait(10)
+        return session(models, seed=seed, intro=10)
+
+    def keep(recorder, _):
+        kept.append(recorder.episode())
+        return "recorded"
+
+    _, client = served(models, begin=begin_one, keep=keep)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="model", value="two")
+        say(socket, command="record", value=True)
+        began = wait_for(socket, lambda h: h[5] == 2)[1]
+        wait_for(socket, lambda h: h[1] >= began + 3)
+        loaded.set()
+        told = [hear(socket), hear(socket)]
+        assert {"said": "recorded"} in told
+        assert any(each.get("model") == "two" for each in told)
+    assert len(kept) == 1
+
+
+def test_whatever_goes_wrong_with_a_world_model_is_told(models):  # noqa: F811
+    def begin_one(name, seed):
+        if name == "two":
+            raise RuntimeError("no kernel image")
+        return session(models, seed=seed, intro=10)
+
+    _, client = served(models, begin=begin_one)
+    with client, connect(client) as socket:
+        begin(socket)
+        say(socket, command="model", value="two")
+        assert "no kernel image" in hear(socket)["said"]
+        wait_for(socket, lambda h: h[1] >= 5)

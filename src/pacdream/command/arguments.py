@@ -1,7 +1,11 @@
 """The command line before Hydra reads it."""
 
+import re
 import sys
 from pathlib import Path
+
+_PLAIN = re.compile(r"(\.{0,2}/|[A-Za-z_])[\w./-]*", re.ASCII)
+"""A path that Hydra takes as it is typed."""
 
 
 def prepare_arguments(*paths: str) -> None:
@@ -18,7 +22,7 @@ def quote_paths(argv: list[str], *keys: str) -> list[str]:
     Hydra reads ``,`` and ``=`` in a value as its own, and the folders of a sweep are named by overrides full of both.
     In a list ``[a,b]``, and in a multirun, only what the user has quoted, or what exists, may hold a comma.
     """
-    swept = bool({"-m", "--multirun"} & {*argv})
+    swept = any(a in ("-m", "--multirun", "hydra.mode=MULTIRUN") or a.startswith("sweep=") for a in argv)
     return [_quote_path(argument, keys, swept) for argument in argv]
 
 
@@ -26,10 +30,12 @@ def _quote_path(argument: str, keys: tuple[str, ...], swept: bool) -> str:
     key, _, value = argument.partition("=")
     if key not in keys or value in ("", "null") or value[0] in "\"'":
         return argument
+    if _PLAIN.fullmatch(value) or value.startswith(("choice(", "glob(", "range(")):
+        return argument
     if swept and "," in value and not Path(value).exists():
         return argument  # several paths, one for each job
     if value[0] == "[" and value[-1] == "]":
-        bare = not {*value} & {'"', "'"}
+        bare = not {*value} & {'"', "'", "$"} and value[1:-1].strip()
         return f"{key}=[{','.join(quoted(path.strip()) for path in value[1:-1].split(','))}]" if bare else argument
     return f"{key}={quoted(value)}"
 

@@ -22,6 +22,7 @@ from pacdream.data.episode_store import Manifest, read_episode, read_manifest
 from pacdream.data.origin import Origin
 from pacdream.data.split import split_episodes
 from pacdream.evaluation.scorecard import Scorecard, read_scorecard
+from pacdream.game.games import name_of
 from pacdream.outcome.network import OutcomeNetwork
 from pacdream.tokenizer.base import Tokenizer
 from pacdream.types import Episode
@@ -29,8 +30,6 @@ from pacdream.world_model.base import WorldModel
 
 ABOUT = ("global_step", "made_from", "split")
 """What a checkpoint says of itself beside its weights."""
-_OF_THE_GAME = ("id", "frameskip", "pooling")
-"""Settings of the game on which depends what a frame shows and what an action does."""
 BUNDLED = Path(str(files("pacdream"))) / "assets" / "ms_pacman_attention"
 """The run that comes with the package: settings and weights."""
 
@@ -107,7 +106,10 @@ class Run:
             ValueError: game, length of a step or pooling differ from those of its episodes.
         """
         learnt = {} if self.bare else self._env
-        wrong = [f"env.{name}={learnt[name]}" for name in _OF_THE_GAME if learnt.get(name, env[name]) != env[name]]
+        told = {name: learnt[name] for name in ("id", "frameskip", "pooling") if name in learnt and name in env}
+        wrong = [
+            f"env.{name}={value}" for name, value in told.items() if _meaning(name, value) != _meaning(name, env[name])
+        ]
         if wrong:
             raise ValueError(f"{self.checkpoint} has learnt another game than is played here: add {' '.join(wrong)}")
 
@@ -116,7 +118,8 @@ class Run:
         """Settings of the game that its episodes were recorded with, as far as they are known."""
         if (Path(self.config.data.episodes) / "manifest.json").is_file():
             return dict(self.manifest().settings.get("env", {}))
-        return dict(OmegaConf.select(self.config, "recording.env") or {})
+        own = OmegaConf.select(self.config, "recording.output") == self.config.data.episodes
+        return dict(OmegaConf.select(self.config, "recording.env") or {}) if own else {}
 
     def episode(self, number: int) -> Episode:
         """One of its episodes."""
@@ -164,6 +167,11 @@ class Run:
         """What the checkpoint says of itself beside its weights."""
         content = read_about(self.checkpoint)
         return {key: content[key] for key in ABOUT if key in content}
+
+
+def _meaning(name: str, value: Any) -> Any:
+    """Of a setting of the game: all ids of a game are one."""
+    return name_of(value) or value if name == "id" else value
 
 
 def open_run(path: str | Path | None, default: DictConfig | None = None, checkpoint: str | None = None) -> Run:

@@ -108,12 +108,13 @@ def _fit(training: _Training, config: DictConfig, folder: Path, asked: DictConfi
     """Train and report in a folder that no other process uses."""
     trainer = training.trainer
     # Until its first step Lightning, too, may refuse to start; and it takes none where all has been trained.
-    trainer.callbacks.append(LambdaCallback(on_train_start=lambda *_: _begin(folder, asked)))  # type: ignore[attr-defined]
+    at_first_step = LambdaCallback(on_train_start=lambda *_: _begin(trainer, folder, asked))
+    trainer.callbacks.append(at_first_step)  # type: ignore[attr-defined]
     try:
         _describe(trainer, config, {**provenance(), **training.data.identities(), **training.begun_with})
         trainer.fit(training.module, training.data, ckpt_path=training.start, weights_only=True)
-        _begin(folder, asked)
         result = _result(trainer, reported=training.report is None)
+        _begin(trainer, folder, asked)
         if trainer.is_global_zero:
             result.write(folder)
             if training.report is not None:
@@ -131,8 +132,10 @@ def _fit(training: _Training, config: DictConfig, folder: Path, asked: DictConfi
     return result
 
 
-def _begin(folder: Path, asked: DictConfig) -> None:
+def _begin(trainer: lightning.Trainer, folder: Path, asked: DictConfig) -> None:
     """Let go of what speaks of earlier training, and store the settings that the run goes on with."""
+    if not trainer.is_global_zero:
+        return
     (folder / "result.json").unlink(missing_ok=True)
     store_settings(folder, asked, HydraConfig.get().overrides.task)
 

@@ -42,7 +42,7 @@ class BatchSampler(Sampler[Tensor]):
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
         self.resume: Mapping[str, int] = {}
-        """The epoch that was interrupted and how many of its items are done; empty for none."""
+        """The epoch that was interrupted and how many of its batches are done; empty for none."""
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -55,7 +55,7 @@ class BatchSampler(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         """The batches of this epoch that are not done yet."""
         # A generator, so that this runs at the first batch: Lightning tells the epoch only after iter().
-        done = self.resume["items"] // self.world_size if self.resume.get("epoch") == self.epoch else 0
+        done = self.resume["done"] if self.resume.get("epoch") == self.epoch else 0
         self.resume = {}
         # Not their sum: the first epoch of the next seed would be the second one of this.
         (mixed,) = numpy.random.SeedSequence([self.seed, self.epoch]).generate_state(1, numpy.uint64)
@@ -66,48 +66,46 @@ class BatchSampler(Sampler[Tensor]):
         if missing := -self.length % self.world_size:
             order = torch.cat([order, order[:missing]])
         share = order[self.rank :: self.world_size]
-        for first in range(done, len(share), self.batch_size):
+        for first in range(done * self.batch_size, len(share), self.batch_size):
             yield share[first : first + self.batch_size].long()
 
 
 class ResumableDataModule(lightning.LightningDataModule):
-    """A data module whose place in the epoch is part of every checkpoint: no item is served twice or never.
-
-    Also if the batch size changes. If there are other items than before, the interrupted epoch begins anew.
-    """
+    """A data module whose place in the epoch is part of every checkpoint: no batch is served twice or never."""
 
     _resume: Mapping[str, int] = MappingProxyType({})
-    """Where the checkpoint was written."""
-    _begun: Mapping[str, int] = MappingProxyType({})
-    """Where this process has begun."""
     _sampler: BatchSampler | None = None
 
     def state_dict(self) -> dict[str, int]:
-        """The running epoch, how many of its batches and of its items are done, and how many items it has."""
+        """The running epoch, how many of its batches are done, their size in all processes, the items of an epoch."""
         sampler = self._sampler
         if self.trainer is None or sampler is None:
             return {}
         loop = self.trainer.fit_loop
         # Not `current_epoch`, which counts on while the batches are still those of the epoch before.
         epoch, done = loop.epoch_progress.current.ready - 1, loop.epoch_loop.batch_progress.current.completed
-        begun = self._begun if self._begun.get("epoch") == epoch else {}
-        since = done - begun.get("done", 0)  # Lightning counts on; those before may have had another size
-        items = begun.get("items", 0) + since * sampler.batch_size * sampler.world_size
-        return {"epoch": epoch, "done": done, "items": items, "length": sampler.length}
+        return {"epoch": epoch, "done": done, "size": sampler.batch_size * sampler.world_size, "length": sampler.length}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go on from there."""
         self._resume = state_dict
 
     def resumed(self, loader: DataLoader[Batch]) -> DataLoader[Batch]:
-        """The loader, beginning where the checkpoint was written if there is one."""
+        """The loader, beginning where the checkpoint was written if there is one.
+
+        Raises:
+            ValueError: it was written in the middle of an epoch of other batches.
+        """
         self._sampler = sampler = cast(BatchSampler, loader.sampler)
-        if begun := {**self._resume}:
-            begun.setdefault("items", begun["done"] * sampler.batch_size * sampler.world_size)  # of older checkpoints
-            if begun.get("length", sampler.length) != sampler.length:
-                begun["items"] = 0
-        sampler.resume = self._begun = begun
-        self._resume = {}
+        here = {"size": sampler.batch_size * sampler.world_size, "length": sampler.length}
+        was = {**here, "done": 0, **self._resume}  # older checkpoints do not say
+        if here.items() - was.items() and 0 < was["done"] * was["size"] < was["length"]:
+            raise ValueError(
+                f"the checkpoint is in the middle of an epoch of {was['length']} windows in batches of {was['size']}, "
+                f"which cannot go on with {here['length']} in batches of {here['size']}: choose the data settings and "
+                "the number of devices again that it was begun with, or begin a new run with weights=<checkpoint>"
+            )
+        sampler.resume, self._resume = self._resume, {}
         return loader
 
 

@@ -11,7 +11,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -58,9 +57,9 @@ def episode_seeds(seed: int, index: int) -> tuple[int, int]:
     return int(env_seed), int(policy_seed)
 
 
-def file_name(index: int | Literal["*"]) -> str:
-    """Name of the file of episode ``index``; with ``*`` the pattern of all."""
-    return f"episode_{index if index == '*' else f'{index:06d}'}.h5"
+def file_name(index: int) -> str:
+    """Name of the file of episode ``index``."""
+    return f"episode_{index:06d}.h5"
 
 
 def index_of(file: str) -> int:

@@ -132,7 +132,9 @@ def append_episode(folder: Path, env: PaletteFrames, settings: dict[str, Any], e
             wanted, manifest = manifest, read_manifest(folder)
             _check_same(folder, "settings", manifest.settings, wanted.settings)
         # By the files as well: a manifest that was lost or not written yet must not cost what was played.
-        files = [entry.file for entry in manifest.episodes] + [path.name for path in folder.glob(file_name("*"))]
+        files = [entry.file for entry in manifest.episodes] + [
+            path.name for path in folder.glob("episode_*.h5") if path.stem[8:].isdecimal()
+        ]
         index = 1 + max(map(index_of, files), default=-1)
         entry = write_episode(folder, file_name(index), settings["policy"]["name"], episode)
         write_manifest(folder, manifest.with_entry(entry))

@@ -25,7 +25,16 @@ def game_of(env: Mapping[str, Any]) -> Game:
     >>> game_of({"id": "ALE/Breakout-v5"}) == Game()
     True
     """
-    gym.register_envs(ale_py)
-    spec = gym.registry.get(str(env.get("id")))
-    game = GAMES.get(spec.kwargs.get("game", "")) if spec else None
+    game = GAMES.get(name_of(env.get("id")) or "")
     return replace(game, frameskip=int(env.get("frameskip", game.frameskip))) if game else Game()
+
+
+def name_of(env_id: Any) -> str | None:
+    """ALE's name of the game of a Gymnasium id, none if it is no game of ALE.
+
+    >>> name_of("ALE/MsPacman-v5"), name_of("CartPole-v1")
+    ('ms_pacman', None)
+    """
+    gym.register_envs(ale_py)
+    spec = gym.registry.get(str(env_id))
+    return spec.kwargs.get("game") if spec else None

@@ -106,7 +106,7 @@ class Tab:
         match told.name:
             case "pause":
                 self.paused, self.tapped = value, None
-                await self._run(self.session.picture)
+                await self._run(self._picture)
             case "step":
                 self.paused, self.single_steps = True, min(8, self.single_steps + 1)
             case "speed":
@@ -117,33 +117,38 @@ class Tab:
                 if not 0 <= value <= 5:
                     raise ValueError("temperature must lie in [0, 5]")
                 self.session.sampler = Categorical(float(value), None, 0) if value else Greedy()
-                await self._run(self.session.swap)
+                await self._run(self._swap)
             case "reset":
                 if not 0 <= value < 2**32:
                     raise ValueError("a seed lies in [0, 2^32)")
                 self._stop_recording()
-                await self._run(partial(self.session.reset, value))
+                await self._run(lambda: self.session.reset(value))
             case "model":
                 if value not in self.library.names:
                     raise ValueError("there is no such world model here")
                 self._stop_recording()
-                if self._beginning is not None:
-                    self._beginning.cancel()
-                self._beginning = asyncio.create_task(self._begin(value))  # meanwhile the game goes on and keys count
+                if self._beginning is not None and not self._beginning.done():
+                    self._say("another world model is being loaded: wait for it")
+                else:  # meanwhile the game goes on and keys count
+                    self._beginning = asyncio.create_task(self._begin(value))
             case "record":
                 self._stop_recording()
                 if value and self.session.over:
                     self._say("the game is over: there is nothing to record before the next one")
-                await self._run(self._record if value and not self.session.over else self.session.picture)
+                await self._run(self._record if value and not self.session.over else self._picture)
             case "swap":
-                await self._run(self.session.swap)
+                await self._run(self._swap)
 
     async def _begin(self, name: str) -> None:
         """Play another world model's dream, from the beginning of the same game; or say why that cannot be."""
         loop = asyncio.get_running_loop()
         try:  # not in torch's thread, so that other games go on
             session = await loop.run_in_executor(None, self.library.begin, name, self.session.seed)
-        except (ValueError, OSError) as error:
+            if session.seed != self.session.seed:  # a new game has begun meanwhile
+                session = await loop.run_in_executor(None, self.library.begin, name, self.session.seed)
+        except Exception as error:  # whatever it is, the game goes on
+            if not isinstance(error, ValueError | OSError):
+                log.exception("%s cannot be played", name)
             self._say(one_line(error))
             return
 
@@ -151,7 +156,15 @@ class Tab:
             self.session, self.name, self.speed = session, name, 1.0
             return session.picture()
 
+        self._stop_recording()
         await self._run(change, is_new=True)
+
+    # Asked of the session that is played when their turn comes: another may have begun by then.
+    def _picture(self) -> Picture:
+        return self.session.picture()
+
+    def _swap(self) -> Picture:
+        return self.session.swap()
 
     def _record(self) -> Picture:
         """Keep what is played from now on."""
@@ -209,7 +222,7 @@ class Tab:
             await self._run(partial(self._step, action), action, due)
             if self.recorder and self.recorder.full:
                 self._stop_recording()
-                await self._run(self.session.picture, action)
+                await self._run(self._picture, action)
 
     async def _run(
         self, work: Callable[[], Picture], action: str = "NOOP", due: float | None = None, is_new: bool = False
