@@ -1,4 +1,5 @@
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from pacdream.data.split import split_episodes
 from tests.data.test_alignment import record_counter_episodes
 
 LENGTHS = (6, 3, 8, 5, 4)
-ELSEWHERE = SimpleNamespace(folder="elsewhere", episodes=1)
+ELSEWHERE = SimpleNamespace(folder=Path("elsewhere"), episodes=1)
 
 
 @pytest.fixture(scope="module")
