@@ -126,7 +126,6 @@ class Tab:
             case "model":
                 if value not in self.library.names:
                     raise ValueError("there is no such world model here")
-                self._stop_recording()
                 if self._beginning is not None and not self._beginning.done():
                     self._say("another world model is being loaded: wait for it")
                 else:  # meanwhile the game goes on and keys count
