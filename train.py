@@ -17,8 +17,9 @@ def main(config: DictConfig) -> float | None:
     """Train as configured and return the value that a sweep minimises."""
     from pacdream.command.train import train  # here: recording processes import this file and need no torch
 
-    gc.freeze()
-    gc.enable()
+    if not gc.isenabled():  # the first job of a sweep; what its later ones leave behind is garbage
+        gc.freeze()
+        gc.enable()
     return train(config)
 
 
@@ -26,7 +27,7 @@ if __name__ == "__main__":
     gc.disable()  # what is imported stays: to look for garbage in it, again and again, takes a second
     prepare_arguments(
         "resume", "sweep.resume", "weights", "data.episodes", "data.more_episodes", "data.dreams.checkpoint",
-        "tokenizer.checkpoint", "recording.output",
+        "tokenizer.checkpoint", "recording.output", "report.outcome", "report.spans",
     )  # fmt: skip
     expand_resume()
     with summary_at_end():

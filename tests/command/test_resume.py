@@ -10,7 +10,7 @@ from pacdream.command.resume import expand_resume, first_checkpoint, resumed_arg
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """The folder of a run whose name holds what Hydra reads as its own."""
-    folder = tmp_path / "optimizer.lr=1e-3,seed=1"
+    folder = tmp_path / "it's optimizer.lr=1e-3,seed=1"
     (folder / ".hydra").mkdir(parents=True)
     return folder
 
@@ -30,6 +30,7 @@ def test_a_run_goes_on_with_its_own_overrides_in_its_own_folder(run: Path) -> No
     parse = OverridesParser.create().parse_override
     assert (parse(resume).value(), parse(folder).value()) == (str(run), str(run))
     assert parse(folder).key_or_group == "hydra.run.dir"
+    assert expanded(Path(resume.removeprefix("resume="))) == [*own, resume, folder]  # as train.py quotes what is typed
 
 
 def test_overrides_of_a_start_that_was_refused_do_not_count(run: Path) -> None:
@@ -71,7 +72,7 @@ def test_other_command_lines_stay_as_they_are(argument: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["resume=nowhere/at/all"], ["-m", "resume=."], ["resume=."], ["resume="], ["resume=''"]]
+    "arguments", [["resume=nowhere/at/all"], ["-m", "resume=."], ["sweep=hidden_size_x_lr", "resume=."], ["resume=."], ["resume="], ["resume=''"]]
 )
 def test_what_is_no_run_ends_in_one_line(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -10,9 +10,9 @@ def test_the_newest_finished_run_of_each_world_model_is_found_and_a_damaged_one_
     episodes, tokenizer_path, tmp_path
 ):
     run, outcome = tiny_run(episodes, tokenizer_path), tiny_outcome(episodes, tokenizer_path)
-    for name in ("gru/1", "gru/2", "broken/1", "unfinished/1"):
+    for name in ("gru/1", "gru/2", "broken/1", "named", "unfinished/1"):
         shutil.copytree(run, tmp_path / name)
     shutil.copytree(outcome, tmp_path / "outcome" / "1")
     (tmp_path / "broken" / "1" / ".hydra" / "config.yaml").write_text("a: [")
     (tmp_path / "unfinished" / "1" / "result.json").unlink()
-    assert world_models_in(tmp_path) == [tmp_path / "gru" / "2"]
+    assert world_models_in(tmp_path) == [tmp_path / "gru" / "2", tmp_path / "named"]

@@ -22,8 +22,15 @@ def quote_paths(argv: list[str], *keys: str) -> list[str]:
     Hydra reads ``,`` and ``=`` in a value as its own, and the folders of a sweep are named by overrides full of both.
     In a list ``[a,b]``, and in a multirun, only what the user has quoted, or what exists, may hold a comma.
     """
-    swept = any(a in ("-m", "--multirun", "hydra.mode=MULTIRUN") or a.startswith("sweep=") for a in argv)
+    swept = begins_sweep(argv)
     return [_quote_path(argument, keys, swept) for argument in argv]
+
+
+def begins_sweep(argv: list[str]) -> bool:
+    """Whether Hydra will start several jobs."""
+    if "hydra.mode=RUN" in argv:
+        return False
+    return any(a in ("-m", "--multirun", "hydra.mode=MULTIRUN") or a.startswith("sweep=") for a in argv)
 
 
 def _quote_path(argument: str, keys: tuple[str, ...], swept: bool) -> str:
@@ -44,6 +51,14 @@ def quoted(value: str) -> str:
     """As Hydra takes it literally."""
     escaped = value.replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def unquoted(value: str) -> str:
+    """As it was before it was quoted, if it is."""
+    quote = value[:1]
+    if quote not in ("'", '"') or value[1:][-1:] != quote:
+        return value
+    return value[1:-1].replace(f"\\{quote}", quote)
 
 
 def null_group(argv: list[str]) -> str | None:

@@ -141,10 +141,10 @@ def open_models(run: str | None, outcome: str | None, env: DictConfig) -> Models
 
 
 def world_models_in(folder: Path) -> list[Path]:
-    """Folders of finished runs of world models, the newest of each experiment, by name."""
+    """Folders of finished runs of world models, by name: of each experiment, a folder of runs, the newest."""
     found = []
     for experiment in sorted(folder.glob("*")):
-        for result in sorted(experiment.glob("*/result.json"))[-1:]:
+        for result in sorted([*experiment.glob("result.json"), *experiment.glob("*/result.json")])[-1:]:
             try:
                 if "world_model" in open_run(result.parent).config:
                     found.append(result.parent)

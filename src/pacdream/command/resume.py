@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omegaconf import ListConfig, OmegaConf
 
-from pacdream.command.arguments import quoted
+from pacdream.command.arguments import begins_sweep, quoted, unquoted
 from pacdream.core.files import reading
 from pacdream.core.resolvers import writable
 
@@ -33,13 +33,13 @@ def resumed_arguments(argv: list[str]) -> list[str]:
     Raises:
         ValueError: it is not the folder of a run.
     """
-    value = next((a.removeprefix("resume=").strip("'\"") for a in argv if a.startswith("resume=")), "null")
+    value = next((unquoted(a.removeprefix("resume=")) for a in argv if a.startswith("resume=")), "null")
     if not value:
         raise ValueError("resume= is empty: give the folder of a run, or a checkpoint")
     folder, in_folder = Path(value), f"hydra.run.dir={quoted(value)}"
     if value == "null" or not (folder.is_dir() or not folder.suffix) or in_folder in argv:
         return argv  # a checkpoint, to begin a new run from; or Lightning has started this process from another
-    if {"-m", "--multirun"} & {*argv}:
+    if begins_sweep(argv):
         raise ValueError("resume= goes on with one run; a sweep goes on with sweep.resume=<its folder>")
     stored = _stored_overrides(folder)
     given = [argument for argument in argv[1:] if not argument.startswith("resume=")]

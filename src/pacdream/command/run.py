@@ -190,7 +190,7 @@ def open_run(path: str | Path | None, default: DictConfig | None = None, checkpo
     if path.is_file():
         if checkpoint is not None:
             raise ValueError(f"run={path} is a checkpoint itself: give checkpoint={checkpoint} with the run's folder")
-        folder = path.parent.parent
+        folder = path.absolute().parent.parent
         if is_run(folder):
             return Run(folder, path, run_settings(folder), bare=False)
         if default is None:
