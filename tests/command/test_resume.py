@@ -72,7 +72,15 @@ def test_other_command_lines_stay_as_they_are(argument: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["resume=nowhere/at/all"], ["-m", "resume=."], ["sweep=hidden_size_x_lr", "resume=."], ["resume=."], ["resume="], ["resume=''"]]
+    "arguments",
+    [
+        ["resume=nowhere/at/all"],
+        ["-m", "resume=."],
+        ["sweep=hidden_size_x_lr", "resume=."],
+        ["resume=."],
+        ["resume="],
+        ["resume=''"],
+    ],
 )
 def test_what_is_no_run_ends_in_one_line(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

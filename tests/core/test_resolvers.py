@@ -42,7 +42,8 @@ def test_long_names_fit_a_file_system_and_stay_apart():
 def test_jobs_take_the_gpus_in_turn(gpus, devices, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert [gpu_of(job) for job in range(3)] == devices
+    assert [gpu_of(job, "auto") for job in range(3)] == [gpu_of(job, "gpu") for job in range(3)] == devices
+    assert gpu_of(1, "cpu") == 1
 
 
 @pytest.mark.parametrize(

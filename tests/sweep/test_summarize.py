@@ -11,9 +11,10 @@ import pytest
 import wandb
 from PIL import Image
 
+from pacdream.report.plots import legible
 from pacdream.sweep.curves import curve_axis
 from pacdream.sweep.folder import read_sweep
-from pacdream.sweep.plots import axis_scale, legible, robust_limits
+from pacdream.sweep.plots import axis_scale, robust_limits
 from pacdream.sweep.summarize import summarize
 from tests.conftest import ROOT
 from tests.sweep.folders import fail, finish, make_job, make_sweep, measure, small_sweep, train

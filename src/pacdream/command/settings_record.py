@@ -113,6 +113,9 @@ def _refusal(folder: Path, why: str, changed: list[str]) -> ValueError:
 def _comparable(config: DictConfig) -> dict[str, Any]:
     """All that decides what a run learns, as it is written: what the machine decides may change with it."""
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    trainer = plain.get("trainer") or {}
+    if str(trainer.get("devices")).startswith("${gpu_of:"):  # launcher=joblib: one device, whichever
+        trainer["devices"] = 1
     return {key: value for key, value in plain.items() if key not in _OF_A_START}
 
 

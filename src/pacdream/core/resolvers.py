@@ -57,11 +57,12 @@ def folder_name(overrides: str) -> str:
     return name if len(name.encode()) <= 200 else f"{name.encode()[:190].decode(errors='ignore')}_{digest}"
 
 
-def gpu_of(job: int) -> list[int] | int:
-    """The device, or devices, of a sweep's job: GPUs in turn, one CPU process where there is none."""
+def gpu_of(job: int, accelerator: str) -> list[int] | int:
+    """The device, or devices, of a sweep's job: GPUs in turn, one CPU process where there is none or none is wanted."""
     import torch
 
-    return [job % torch.cuda.device_count()] if torch.cuda.is_available() else 1
+    wanted = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return [job % torch.cuda.device_count()] if wanted else 1
 
 
 for _resolver in (cpu_count, precision, writable, sweep_folder, folder_name, gpu_of):

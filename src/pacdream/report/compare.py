@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Column
 from rich.table import Table as RichTable
+from rich.text import Text
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -212,10 +213,10 @@ def _print(table: Table, notes: Sequence[str]) -> None:
         (_, *runs), *figures = zip(table.header, *table.rows[first : first + _SIDE_BY_SIDE], strict=True)
         grid = RichTable(Column(no_wrap=True))
         for run in runs:
-            grid.add_column(run, justify="right", overflow="fold")
+            grid.add_column(Text(run), justify="right", overflow="fold")
         for name, *cells in figures:
             grid.add_row(name, *(value if isinstance(value, str) else value.text for value in cells))
         console.print(grid)
     console.print(_LEGEND)
     for note in notes:
-        console.print(note)
+        console.print(Text(note))

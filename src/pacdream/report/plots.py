@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from pacdream.core.files import atomic_path
 from pacdream.evaluation.scorecard import Reading, Scorecard
 
+STYLES = ("-", "--", ":", "-.")
+"""Of lines: there are ten colours."""
+
 
 def plot_horizons(path: Path, card: Scorecard) -> None:
     """Accuracy by horizon, of the model and of what it is compared with, and skill."""
@@ -60,7 +63,7 @@ def plot_positions(path: Path, card: Scorecard) -> None:
             axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color="w" if value < 0.6 else "k")
         axes.set(title=f"{title}, %", xlabel="column", ylabel="row")
     figure.colorbar(image, ax=figure.axes, shrink=0.8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_calibration(path: Path, card: Scorecard) -> None:
@@ -129,11 +132,11 @@ def plot_confusion(path: Path, confusion: NDArray[np.int64], count: int = 20) ->
     axes.set_xticks(range(len(codes)), codes, rotation=90, fontsize=7)
     axes.set_yticks(range(len(codes)), codes, fontsize=7)
     figure.colorbar(image, ax=axes, label="share of the real code")
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_curves(path: Path, metrics: Path) -> None:
-    """Loss and accuracy by epoch, from the run's CSV log."""
+    """Loss and accuracy by step, from the run's CSV log."""
     series = _read_series(metrics)
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
@@ -142,21 +145,24 @@ def plot_curves(path: Path, metrics: Path) -> None:
         (accuracy, ("train/accuracy", "val/accuracy", "val/copy_accuracy", "val/changed_accuracy")),
     ):
         for name in names:
-            epochs, values = zip(*series.get(name, [(0.0, float("nan"))]), strict=True)
-            axes.plot(epochs, values, label=name, marker=".")
-        axes.set_xlabel("epoch")
+            steps, values = zip(*series.get(name, [(0.0, float("nan"))]), strict=True)
+            axes.plot(steps, values, label=name, marker=".")
+        axes.set_xlabel("step")
     _finish(figure, path)
 
 
 def plot_comparison(path: Path, cards: Mapping[str, Scorecard], names: Sequence[str]) -> None:
     """One figure by horizon, for several runs."""
-    figure = Figure(figsize=(6 * len(names), 4.2), layout="constrained")
+    figure = Figure(figsize=(6 * len(names), max(4.2, 0.19 * len(cards) + 3)), layout="constrained")
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         for i, (run, card) in enumerate(cards.items()):
-            _line(axes, card, name, run, f"C{i % 10}-")
+            _line(axes, card, name, legible(run, 80), f"C{i % 10}{STYLES[i // 10 % len(STYLES)]}")
         axes.axhline(0, color="k", linestyle="--", linewidth=1)
         axes.set(xlabel="imagined steps", title=name)
-    _finish(figure, path)
+        axes.grid(alpha=0.3)
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()[:-1]}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", fontsize=8)
+    save(figure, path)
 
 
 def _line(axes: Axes, card: Scorecard, name: str, label: str | None, style: str, band: bool = True) -> None:
@@ -179,10 +185,16 @@ def _finish(figure: Figure, path: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[1]:
             axes.legend(fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def legible(text: str, longest: int = 30) -> str:
+    """Text for a picture: not too long, of a dotted path the end says most, and a dollar stays a dollar."""
+    return (text if len(text) <= longest else f"…{text[1 - longest :]}").replace("$", r"\$")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """As PNG, atomically."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
 
@@ -194,6 +206,6 @@ def _read_series(metrics: Path) -> dict[str, list[tuple[float, float]]]:
     with metrics.open(newline="") as file:
         for row in csv.DictReader(file):
             for name, value in row.items():
-                if value and row.get("epoch"):
-                    series.setdefault(name, []).append((float(row["epoch"]), float(value)))
+                if value and row.get("step"):
+                    series.setdefault(name, []).append((float(row["step"]), float(value)))
     return series

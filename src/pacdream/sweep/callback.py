@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 _folders: list[Path] = []
 
@@ -19,6 +19,7 @@ class NoteSweep(Callback):
         """Called in the process that starts the jobs."""
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)  # Optuna's storage lies in it, and is opened before any job
+        OmegaConf.save(config, folder / "multirun.yaml")  # of Hydra's sweepers only the basic one does
         _folders.append(folder)
 
 

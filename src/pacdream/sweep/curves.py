@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from pacdream.report.plots import STYLES, legible, save
 from pacdream.sweep.job import Job
-from pacdream.sweep.plots import legible, robust_limits, save
+from pacdream.sweep.plots import robust_limits
 from pacdream.sweep.sweep import Sweep
 from pacdream.sweep.tables import number, short_keys
-
-_STYLES = ("-", "--", ":", "-.")
 
 
 def plot_curves(path: Path, sweep: Sweep) -> None:
@@ -23,7 +22,7 @@ def plot_curves(path: Path, sweep: Sweep) -> None:
     axes = figure.subplots()
     for i, (label, jobs) in enumerate(lines):
         best = i == 0 and sweep.has_score
-        style: dict[str, Any] = {"color": f"C{(i - 1) % 10}", "linestyle": _STYLES[(i - 1) // 10 % len(_STYLES)]}
+        style: dict[str, Any] = {"color": f"C{(i - 1) % 10}", "linestyle": STYLES[(i - 1) // 10 % len(STYLES)]}
         style = {"color": "k", "linewidth": 2, "zorder": 3} if best else {**style, "linewidth": 1, "zorder": 2}
         for job in jobs:
             values = job.curve(over)

@@ -19,6 +19,12 @@ from pacdream.sweep.command import WAY_OUT, identity, planned, resume_command, s
 from pacdream.sweep.job import Job
 from pacdream.sweep.sweep import SEED, Sweep, order
 
+_MEASURED = (
+    "report/accuracy", "report/copy_accuracy", "report/changed_f1", "report/bits_per_frame", "rollout/skill_area",
+    "outcome/step/points/ap",
+)  # fmt: skip
+"""Headline figures of a job that was measured."""
+
 
 def read_sweep(folder: Path) -> Sweep:
     """Read a sweep's folder.
@@ -33,7 +39,7 @@ def read_sweep(folder: Path) -> Sweep:
 
 
 def job_folders(folder: Path) -> list[Path]:
-    """The folders of a sweep's jobs; a value with a slash puts one deeper.
+    """The folders of a sweep's jobs, also deeper ones, as ``hydra.sweep.subdir`` may name them.
 
     Raises:
         ValueError: there are none, or those of several sweeps.
@@ -124,14 +130,8 @@ def _read_error(path: Path) -> str | None:
 def _read_scorecard(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
-    card = read_scorecard(path)
-    return {
-        "report/accuracy": card.scalar("one_step/accuracy"),
-        "report/copy_accuracy": card.at("state/copy", 1),  # the first state is all of them
-        "report/changed_f1": card.scalar("one_step/changed_f1"),
-        "report/bits_per_frame": card.scalar("one_step/bits_per_frame"),
-        "rollout/skill_area": card.scalar("open_loop/argmax/skill_area"),
-    }
+    headlines = read_scorecard(path).headlines()
+    return {name: headlines[name] for name in _MEASURED if name in headlines}
 
 
 def _missing(folder: Path, jobs: Sequence[Job]) -> tuple[int, str | None]:

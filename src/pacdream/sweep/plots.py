@@ -13,12 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from pacdream.core.files import atomic_path
+from pacdream.report.plots import legible, save
 from pacdream.sweep.sweep import Sweep, order
 from pacdream.sweep.tables import STAR, count_text, number, short_keys
-
-_LONGEST = 30
-"""Characters of a value that are shown: of a dotted path the end says most."""
 
 _TICKS = 8
 """More values than these, of a random search, are not labelled one by one."""
@@ -133,14 +130,3 @@ def _write_status(axes: Axes, row: int, column: int, sweep: Sweep, combination: 
 
 def _wide(values: Sequence[str]) -> bool:
     return sum(map(len, values)) > 60
-
-
-def legible(text: str) -> str:
-    """Text for a picture: not too long, and a dollar stays a dollar."""
-    return (text if len(text) <= _LONGEST else f"…{text[1 - _LONGEST :]}").replace("$", r"\$")
-
-
-def save(figure: Figure, path: Path) -> None:
-    """As PNG, atomically."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)

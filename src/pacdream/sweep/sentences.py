@@ -7,12 +7,13 @@ import numpy as np
 from pacdream.sweep.command import best_command
 from pacdream.sweep.job import Job
 from pacdream.sweep.sweep import Sweep
-from pacdream.sweep.tables import describe, describe_job, number, spread_text
+from pacdream.sweep.tables import count_text, describe, describe_job, number, spread_text
 
 _OTHER_DATA = {
-    "data.split_seed", "data.val_fraction", "data.episodes", "tokenizer", "recording", "env", "experiment",
+    "experiment", "recording", "data.split_seed", "data.val_fraction", "data.episodes", "data.max_val_frames",
+    "data.max_val_steps", "data.max_val_spans", "tokenizer.checkpoint", "trainer.limit_val_batches",
 }  # fmt: skip
-"""Settings, and groups of settings, that change what a job is measured on."""
+"""Settings that change what a job is measured on."""
 
 
 def headline(sweep: Sweep) -> str:
@@ -25,11 +26,11 @@ def headline(sweep: Sweep) -> str:
     if best is None:
         return f"{first} None has a score{'' if sweep.resume is None else ' yet'}."
     found, score = sweep.combinations, number(sweep.jobs[best].score)
-    n = found.n["score"][0]
-    says = f"Best {sweep.monitor}: {spread_text(found.mean['score'][0], found.std['score'][0])} (n = {n})"
+    says = f"Best {sweep.monitor}: {spread_text(found.mean['score'][0], found.std['score'][0])}"
+    says += f" (n = {count_text(sweep, 0)})"
     says += f" with {describe(found.values.loc[0])}" if sweep.settings else ""
     if found.of_job[best] == 0:
-        return f"{first} {says}" + (f"; its best job has {score}." if n > 1 else ".")
+        return f"{first} {says}" + (f"; its best job has {score}." if found.n["score"][0] > 1 else ".")
     return f"{first} {says}; the best single job is another: {score} with {describe_job(sweep, best)}."
 
 
@@ -39,7 +40,8 @@ def notes(sweep: Sweep) -> list[str]:
     found += _without_score(sweep)
     if len(monitors := {job.monitor for job in sweep.jobs}) > 1:
         found.append(f"The jobs monitor different values ({', '.join(sorted(monitors))}): their scores do not compare.")
-    if other := [key for key in sweep.settings if {key, key.partition(".")[0]} & _OTHER_DATA]:
+    other = [key for key in sweep.settings if key in _OTHER_DATA or key.startswith("recording.")]
+    if other:
         found.append(f"Jobs that differ in {', '.join(other)} are measured on other data: their scores do not compare.")
     return found
 

@@ -83,9 +83,8 @@ def number(value: float) -> str:
 def _figure(sweep: Sweep, i: int, name: str, deviations: bool) -> str:
     """A figure over seeds, with its own n if that is another than the score's."""
     found = sweep.combinations
-    if not deviations:
-        return spread_text(found.mean[name][i], math.nan)
-    n, text = found.n[name][i], spread_text(found.mean[name][i], found.std[name][i])
+    n, std = found.n[name][i], found.std[name][i] if deviations else math.nan
+    text = spread_text(found.mean[name][i], std)
     return text if n in (0, found.n["score"][i]) else f"{text} (n = {n})"
 
 
