@@ -7,7 +7,7 @@ from pacdream.command.settings_record import changed_settings, store_settings, u
 
 
 def settings(
-    lr: float = 1e-3, resume: str | None = None, outputs: str = "here", clip: float = 1.0, **trainer: int
+    lr: float = 1e-3, resume: str | None = None, outputs: str = "here", clip: float = 1.0, **trainer: int | str
 ) -> DictConfig:
     return OmegaConf.create(
         {
@@ -55,6 +55,14 @@ def test_the_same_settings_go_on(learnt: Path) -> None:
     begun(learnt, settings())
     assert record_settings(learnt, settings()) == []
     assert record_settings(learnt, settings()) == []
+
+
+def test_a_job_that_took_one_gpu_of_several_goes_on_without_its_launcher(learnt: Path) -> None:
+    taken = "${gpu_of:${hydra:job.num},${trainer.accelerator}}"
+    for devices in (taken, 1, taken):
+        assert record_settings(learnt, settings(devices=devices)) == []
+    with pytest.raises(ValueError, match=r"trainer\.devices: 1 -> 2"):
+        record_settings(learnt, settings(devices=2))
 
 
 def test_where_a_run_lies_may_change(learnt: Path) -> None:

@@ -59,6 +59,13 @@ def test_a_sweep_is_planned_as_hydra_plans_it() -> None:
     assert identity([*job[1:], "seed=2"]) not in found
 
 
+def test_where_everything_lies_makes_no_other_job() -> None:
+    moved = [*OVERRIDES, "paths.outputs=/big"]
+    assert identity(moved) == identity(OVERRIDES)
+    assert settings_of(moved, Path("here")) == settings_of(OVERRIDES, Path("here"))
+    assert "paths.outputs=/big" in best_command(moved)  # there are its data
+
+
 def test_the_command_line_replaces_what_the_recipe_sweeps() -> None:
     assert planned(hydra(["seed=7"], seed="0,1,2")) == [identity(["seed=7"])]
 

@@ -30,6 +30,10 @@ def test_the_headline_counts_and_names_the_best(tmp_path: Path) -> None:
     assert "(n = 2) with hidden_size=256, lr=1e-4" in says
 
 
+def test_the_headline_does_not_hide_that_other_seeds_have_no_score(tmp_path: Path) -> None:
+    assert "Best val/loss: 0.4000 (n = 1 of 2) with" in lines(tmp_path, {("1e-2", "0"): 0.4, ("1e-3", "1"): 0.5})[0]
+
+
 def test_a_lucky_seed_is_told_from_the_best_settings(tmp_path: Path) -> None:
     scores = {("1e-3", "0"): 0.5, ("1e-3", "1"): 0.5, ("1e-4", "0"): 0.4, ("1e-4", "1"): 0.9}
     says, _ = lines(tmp_path, scores)
@@ -61,7 +65,16 @@ def test_what_is_about_as_good_is_named(tmp_path: Path, other: float, close: boo
     assert ("Within one standard deviation of the best: lr=1e-4." in lines(tmp_path, scores)[1]) == close
 
 
-@pytest.mark.parametrize(("key", "doubt"), [("data.split_seed", True), ("recording.seed", True), (LR, False)])
+@pytest.mark.parametrize(
+    ("key", "doubt"),
+    [
+        ("data.split_seed", True),
+        ("recording.seed", True),
+        ("trainer.limit_val_batches", True),
+        (LR, False),
+        ("tokenizer.pixel_dim", False),
+    ],
+)
 def test_other_data_do_not_compare(tmp_path: Path, key: str, doubt: bool) -> None:
     assert (
         f"differ in {key} are measured on other data" in lines(tmp_path, {("1", "0"): 0.5, ("2", "0"): 0.6}, key)[1]
