@@ -7,13 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from pacdream.data.episode_store import Manifest
 from pacdream.data.latent_data_module import LatentDataModule
 from pacdream.evaluation.branches import HeldDirections
 from pacdream.evaluation.game_space import DecodedRollouts, decode, measure_control, measure_game
 from pacdream.evaluation.measure import Measurement, check_model, measure
-from pacdream.evaluation.outcomes import measure_spans
+from pacdream.evaluation.outcomes import measure_outcomes, measure_spans
 from pacdream.evaluation.real_futures import RecordedFrames, observe_real_futures
 from pacdream.evaluation.settings import Settings
 from pacdream.evaluation.windows import Windows, held_out_windows
@@ -22,7 +23,9 @@ from pacdream.game.ms_pacman import MS_PACMAN
 from pacdream.metric.control import NOWHERE
 from pacdream.metric.episode_metric import draw_episodes
 from pacdream.metric.sprites import locate
+from pacdream.outcome.network import OutcomeLogits, OutcomeNetwork
 from pacdream.outcome.span_network import SpanNetwork
+from pacdream.outcome.targets import class_of_points, targets_of
 from pacdream.rollout.imagine import imagine
 from pacdream.rollout.sampler import Categorical
 from pacdream.tokenizer.base import Tokenizer
@@ -123,6 +126,16 @@ def test_a_dream_in_which_nothing_changes_is_a_copy(scene: Scene) -> None:
     assert all(same(value, found[name.replace("dream", "copy")]) for name, value in row(found, "dream").items())
 
 
+def test_position_skill_is_one_for_what_happened_and_nothing_for_a_copy(scene: Scene) -> None:
+    clear = replace(scene, reconstructed=scene.real, copied=scene.recorded.frames[:, 0])
+    stays = np.repeat(clear.copied[:, None], HORIZON, 1)
+    perfect, copying = (clear.figures(frames)["game/position_skill"] for frames in (scene.real, stays))
+    known = ~perfect.isnan()
+    assert known.any()
+    assert torch.equal(perfect[known], torch.ones_like(perfect[known]))
+    assert torch.equal(copying[known], torch.zeros_like(copying[known]))
+
+
 def test_the_game_itself_has_no_error(scene: Scene) -> None:
     found = scene.figures(scene.real)
     assert (found["game/dream/pixel_accuracy"] == 1).all()
@@ -187,7 +200,7 @@ def obedient(windows: Windows) -> HeldDirections:
 
 
 def control(model: WorldModel, tokenizer: Tokenizer, at: HeldDirections, game: Game = MS_PACMAN) -> dict[str, Tensor]:
-    found = measure_control(model, tokenizer, at, DRAWS, game)
+    found = measure_control(model, tokenizer, at, DRAWS, 99, game)
     return {name.removeprefix("control/"): figure.value for name, figure in found.items()}
 
 
@@ -205,6 +218,13 @@ def test_one_that_obeys_is_as_good_as_the_game(tokenizer: Tokenizer, obedient: H
     assert torch.equal(found["spread_imagined"], found["spread_real"])
     assert (found["spread_real"][0] == 1).all()
     assert found["move"] == found["move_tokenizer"]
+
+
+def test_few_rollouts_at_once_measure_the_same(tokenizer: Tokenizer, obedient: HeldDirections) -> None:
+    model = ScriptedWorldModel(follow_action)
+    one, other = (measure_control(model, tokenizer, obedient, DRAWS, batch, MS_PACMAN) for batch in (3, 99))
+    assert one.keys() == other.keys()
+    assert all(same(figure.value, other[name].value) for name, figure in one.items())
 
 
 def test_in_a_game_that_does_not_listen_none_can_be_better_than_chance(tokenizer: Tokenizer, windows: Windows) -> None:
@@ -305,6 +325,53 @@ class _KnowsTheGame(SpanNetwork):
         earned = [self.rewards[a : a + n].sum() for a, n in zip(first.tolist(), spans.tolist(), strict=True)]
         really = (happened == first + spans) & (after == happened + 1)
         return torch.where(really, torch.stack(earned), 0.0)
+
+
+class _KnowsOutcomes(OutcomeNetwork):
+    """Says what happens in each step; its grids tell the number of their frame, or nothing."""
+
+    def __init__(self, data: LatentDataModule) -> None:
+        points, within = [10.0 * i for i in range(7)], (1, 5)
+        facts = data.facts()
+        super().__init__(
+            facts["grid_shape"], facts["codebook_size"], facts["num_actions"], points, [1 / 7] * 7, [0.1] * 2, 0.1,
+            before=1, after=1, embedding_dim=4, width=8, num_blocks=1, lost_within=within,
+        )  # fmt: skip
+        self.targets, self.taken = targets_of(data.cache, within), data.cache.actions
+
+    def forward(self, codes: Tensor, actions: Tensor) -> OutcomeLogits:
+        before, first, happened, after = (codes[:, i, 0, 0] for i in range(4))
+        really = ((before == first - 1) & (happened == first + 1) & (after == first + 2)).float()
+        assert torch.equal(actions * really, self.taken[first] * really)
+        truth = self.targets.at(first)
+        points = F.one_hot(class_of_points(truth.points, self.points), len(self.points)) * really[:, None]
+        sure = 60 * (2 * really - 1)
+        return OutcomeLogits(
+            60 * points.float(),
+            torch.where(truth.lost, sure[:, None], -60.0),
+            torch.where(truth.over, sure, -60.0),
+        )
+
+
+def test_what_steps_earn_is_compared_with_what_happened(data: LatentDataModule, windows: Windows) -> None:
+    data, frames = copy(data), torch.arange(len(data.codes))
+    data.codes = frames[:, None, None].expand(data.codes.shape)
+    data.cache = replace(data.cache, rewards=10.0 * (frames % 7), lives=100 - frames // 9)
+    present = data.cache.starts[list(data.split.val)][windows.episode] + windows.step
+    around = present[:, None] + torch.arange(1 - CONTEXT, HORIZON + 1)
+    numbered = replace(
+        windows, codes=around[..., None, None].expand(windows.codes.shape), actions=data.cache.actions[around[:, :-1]]
+    )
+    nothing = torch.zeros_like(windows.target)
+    found = measure_outcomes(_KnowsOutcomes(data), data, numbered, nothing, DRAWS, batch_size=4)
+    earned = data.cache.rewards[present[:, None] + torch.arange(HORIZON - 1)].double().cumsum(1).mean(0).tolist()
+    assert found["outcome/real/return_expected"].value.tolist() == pytest.approx(earned)
+    assert found["outcome/dream/return_real"].value.tolist() == pytest.approx(earned)
+    for name in ("step/points", "step/value", "step/lost_within", "real/points", "real/lost"):
+        happens, ap = (found[f"outcome/{name}/{figure}"].value for figure in ("base_rate", "ap"))
+        assert happens.max() > 0
+        assert ap.reshape(-1)[happens.reshape(-1) > 0] == pytest.approx(1), name
+    assert (found["outcome/dream/lost/ap"].value < 0.9).any()
 
 
 def test_what_spans_earn_is_compared_with_what_happened_as_far_as_they_reach(

@@ -88,7 +88,7 @@ def test_with_sticky_actions_it_agrees_for_the_most_part(sticky: World, of_stick
     assert of_sticky.continuations is not None
     agree = (of_sticky.continuations == sticky.windows.target).double().mean()
     assert of_sticky.continuations.shape == sticky.windows.target.shape
-    assert agree > 0.5
+    assert 0.5 < agree < 1  # it is another one
 
 
 @pytest.mark.parametrize("world", ["certain", "sticky"])

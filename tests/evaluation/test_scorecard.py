@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,16 @@ def test_every_figure_comes_with_definition_seed_n_and_interval(card: Scorecard,
         assert entry.keys() == {"definition", "unit", "seed", "value", "low", "high", "n"}
         assert raw["definitions"][entry["definition"]] == FIGURES[name.rpartition("/")[2]].text
         assert entry["seed"] == card.about["seed"]
+
+
+def test_what_is_drawn_is_drawn_with_the_samplers_seed(card: Scorecard, tmp_path: Path) -> None:
+    about = {**card.about, "sampler": {"name": "Categorical", "temperature": 0.7, "top_k": None, "seed": 5}}
+    write_scorecard(tmp_path / "metrics.json", replace(card, about=about))
+    figures = json.loads((tmp_path / "metrics.json").read_text())["figures"]
+    drawn = {name for name in figures if "/sampled/" in name}
+    assert drawn
+    assert {entry["seed"] for name, entry in figures.items() if name in drawn} == {5}
+    assert {entry["seed"] for name, entry in figures.items() if name not in drawn} == {about["seed"]}
 
 
 def test_a_figure_that_nobody_has_defined_is_not_written(card: Scorecard, tmp_path: Path) -> None:

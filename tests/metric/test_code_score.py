@@ -199,12 +199,20 @@ def test_the_area_is_the_mean_skill_of_the_first_15_horizons(target: Tensor) -> 
 
 def sums_of(skills: list[float]) -> Tensor:
     """Sums (T, 4) that lead to these skills."""
-    return torch.tensor([[100, 100 * skill, 0, 100] for skill in skills], dtype=torch.float64)
+    rows = [[100, 0, 100, 100] if math.isnan(skill) else [100, 100 * skill, 0, 100] for skill in skills]
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
     ("skills", "steps"),
-    [([0.9, 0.8, 0.4, 0.9], 2), ([0.4, 0.9, 0.9, 0.9], 0), ([0.5, 0.5, 0.5, 0.5], 4), ([1, 0.5, 0.49, 0.5], 2)],
+    [
+        ([0.9, 0.8, 0.4, 0.9], 2),
+        ([0.4, 0.9, 0.9, 0.9], 0),
+        ([0.5, 0.5, 0.5, 0.5], 4),
+        ([1, 0.5, 0.49, 0.5], 2),
+        ([0.9, math.nan, 0.7, 0.1], 3),
+        ([0.9, math.nan, math.nan, math.nan], 1),
+    ],
 )
 def test_steps_are_counted_until_skill_first_falls_below_half(skills: list[float], steps: int) -> None:
     assert SkillScore(1, 4).figures(sums_of(skills))["steps_until_half_skill"].value == steps

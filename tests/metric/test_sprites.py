@@ -28,7 +28,8 @@ def measured(frames: list[Frames], originals: list[Frames]) -> dict[str, float]:
     """Figures of frames that should show the sprite at ``ORIGIN``, each in an episode of its own."""
     score, count = SpriteScore(len(frames), 1), len(frames)
     truth = np.tile(np.array(ORIGIN, np.float32), (count, 1, 1))
-    score.update(np.stack(frames)[:, None], np.stack(originals)[:, None], COLOUR, truth, torch.arange(count))
+    found, shown = (locate(np.stack(pictures)[:, None], COLOUR) for pictures in (frames, originals))
+    score.update(found, shown, truth, torch.arange(count))
     return {name: float(value) for name, value in score.compute().items()}
 
 
@@ -100,17 +101,18 @@ def test_nothing_is_gained_by_erasing_what_is_uncertain() -> None:
 
 def test_distances_speak_of_all_frames_that_should_show_the_sprite() -> None:
     score, truth = SpriteScore(1, 1), np.full((3, 1, 2), 60, np.float32)
-    frames, originals = (np.stack(f)[:, None] for f in ([picture(ORIGIN), picture(), picture()], [picture(ORIGIN)] * 3))
-    score.update(frames, originals, COLOUR, truth, torch.zeros(3, dtype=torch.int64))
+    frames, originals = ([picture(ORIGIN), picture(), picture()], [picture(ORIGIN)] * 3)
+    found, shown = (locate(np.stack(pictures)[:, None], COLOUR) for pictures in (frames, originals))
+    score.update(found, shown, truth, torch.zeros(3, dtype=torch.int64))
     figures = score.figures(score.sums[0, 0])
     assert {name: float(figure.n) for name, figure in figures.items()} == dict.fromkeys(figures, 3)
 
 
 def test_horizons_are_kept_apart() -> None:
     near, far = picture(ORIGIN), picture((ORIGIN[0], ORIGIN[1] + 30))
-    score, originals = SpriteScore(1, 3), np.stack([near, near, picture()])[None]
+    score, shown = SpriteScore(1, 3), locate(np.stack([near, near, picture()])[None], COLOUR)
     truth = np.tile(np.array(ORIGIN, np.float32), (1, 3, 1))
-    score.update(np.stack([near, far, near])[None], originals, COLOUR, truth, torch.tensor([0]))
+    score.update(locate(np.stack([near, far, near])[None], COLOUR), shown, truth, torch.tensor([0]))
     median = score.compute()["median"]
     assert median[:2].tolist() == pytest.approx([0, 30], abs=2 * BIN)
     assert median[2].isnan()
@@ -119,8 +121,9 @@ def test_horizons_are_kept_apart() -> None:
 @pytest.mark.parametrize("sprite", MS_PACMAN.sprites, ids=lambda sprite: sprite.name)
 def test_real_frames_agree_with_the_memory(episodes: Path, manifest: Manifest, sprite: Sprite) -> None:
     episode = read_episode(episodes, manifest.episodes[1], manifest.num_actions)
-    score, frames = SpriteScore(1, len(episode.frames)), MS_PACMAN.playfield(episode.frames)[None]
-    score.update(frames, frames, sprite.palette_index, sprite.positions(episode.ram[None]), torch.tensor([0]))
+    score = SpriteScore(1, len(episode.frames))
+    seen = locate(MS_PACMAN.playfield(episode.frames)[None], sprite.palette_index)
+    score.update(seen, seen, sprite.positions(episode.ram[None]), torch.tensor([0]))
     figures = score.figures(score.sums.sum((0, 1)))
     assert figures["lost"].n > 40
     assert figures["lost"].value == 0
@@ -141,8 +144,8 @@ def test_there_is_no_quantile_of_nothing() -> None:
 
 
 def test_a_sprite_beyond_the_last_bin_is_counted_in_it() -> None:
-    score, far = SpriteScore(1, 1), picture((5, 5))[None, None]
-    score.update(far, far, COLOUR, np.full((1, 1, 2), 250, np.float32), torch.tensor([0]))
+    score, far = SpriteScore(1, 1), locate(picture((5, 5))[None, None], COLOUR)
+    score.update(far, far, np.full((1, 1, 2), 250, np.float32), torch.tensor([0]))
     assert score.sums[0, 0, -1] == 1
     assert score.compute()["median"] == FARTHEST
 
@@ -152,8 +155,10 @@ def scored(*errors: int | None) -> SpriteScore:
     score = SpriteScore(len(errors), 1)
     truth = np.tile(np.array(ORIGIN, np.float32), (len(errors), 1, 1))
     frames = [picture() if error is None else picture((ORIGIN[0] + error, ORIGIN[1])) for error in errors]
-    original = np.stack([picture(ORIGIN)[None]] * len(errors))
-    score.update(np.stack(frames)[:, None], original, COLOUR, truth, torch.arange(len(errors)))
+    found, shown = (
+        locate(np.stack(pictures)[:, None], COLOUR) for pictures in (frames, [picture(ORIGIN)] * len(errors))
+    )
+    score.update(found, shown, truth, torch.arange(len(errors)))
     return score
 
 

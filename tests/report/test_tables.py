@@ -63,7 +63,8 @@ def test_every_figure_by_horizon_is_in_a_table(card: Scorecard) -> None:
     tables = all_tables(card)
     sizes = {name: len(tables[name].rows) for name in ("accuracy", "skill", "changes", "control")}
     assert sizes == {"accuracy": 4 + 5, "skill": 4, "changes": 10 + 4, "control": 6}
-    elsewhere = {"game/position_skill", "game/dream/turn", "game/dream/false_turn"}
+    turns = {f"game/{who}/{what}" for who in ("dream", "tokenizer") for what in ("turn", "false_turn")}
+    elsewhere = {"game/position_skill", *turns}
     game = {name for name in card.figures if name.startswith("game/") and not name.startswith("game/real")} - elsewhere
     assert "game/position_skill" in card.figures
     ghosts_twice = 5 * 2  # the real frames' median and p90

@@ -77,10 +77,15 @@ def measure_game(
             eaten = EatenScore(episodes, horizon, game.dot_size)
             eaten.update(shown, original, present, episode)
             figures |= prefixed(f"game/{name}", dots.with_intervals(draws) | eaten.with_intervals(draws))
-        for sprite in game.sprites:
-            score, truth = SpriteScore(episodes, horizon), sprite.positions(recorded.ram[:, 1:])
-            shown, original = game.playfield(pictures), game.playfield(decoded.real)
-            score.update(shown, original, sprite.palette_index, truth, episode)
+    for sprite in game.sprites:
+        truth = sprite.positions(recorded.ram[:, 1:])
+        seen = {
+            name: locate(game.playfield(pictures), sprite.palette_index)
+            for name, pictures in {**rows, "copy": decoded.copied[:, None]}.items()
+        }
+        for name in rows:
+            score = SpriteScore(episodes, horizon)
+            score.update(seen[name].spread(horizon), seen["real"], truth, episode)
             figures |= prefixed(f"game/{name}/{sprite.name}", score.with_intervals(draws))
     if game.sprites:
         errors = (
@@ -96,16 +101,18 @@ def measure_game(
 
 @torch.inference_mode()
 def measure_control(
-    model: WorldModel, tokenizer: Tokenizer, directions: HeldDirections, draws: Tensor, game: Game
+    model: WorldModel, tokenizer: Tokenizer, directions: HeldDirections, draws: Tensor, batch_size: int, game: Game
 ) -> dict[str, Figure]:
-    """Dream each action from the same moments, and compare with the real futures."""
+    """Dream each action from the same moments, so many rollouts at once, and compare with the real futures."""
     moments, count = directions.moments, len(directions.actions)
     horizon = directions.futures.shape[2]
     context = moments.codes[:, : moments.context].repeat_interleave(count, 0)
     held = torch.tensor(directions.actions, device=context.device).repeat(len(moments.codes))
     seen = moments.actions[:, : moments.context - 1].repeat_interleave(count, 0)
     actions = torch.cat([seen, held[:, None].expand(-1, horizon)], 1)
-    imagined = rearrange(imagine(model, context, actions).codes, "(M A) T h w -> M A T h w", A=count)
+    parts = zip(context.split(batch_size), actions.split(batch_size), strict=True)
+    codes = torch.cat([imagine(model, some, taken).codes for some, taken in parts])
+    imagined = rearrange(codes, "(M A) T h w -> M A T h w", A=count)
     score = ControlScore(len(draws[0]), horizon)
     score.update(imagined, directions.futures, moments.episode)
     figures = prefixed("control", score.with_intervals(draws))
@@ -124,5 +131,4 @@ def measure_control(
 def _player(game: Game, frames: Frames) -> NDArray[np.float32]:
     """Position (..., 2) of the player in frames (..., H, W)."""
     assert game.player is not None
-    shown = game.playfield(frames.reshape(-1, *frames.shape[-2:]))
-    return locate(shown, game.player.palette_index).position.reshape(*frames.shape[:-2], 2)
+    return locate(game.playfield(frames), game.player.palette_index).position

@@ -1,7 +1,7 @@
 """Every part of the scorecard, one after the other."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,8 @@ def measure(
     manifest = read_manifest(data.folder)
     check_model(model, data, manifest)
     draws = draw_episodes(len(data.split.val), settings.resamples, settings.seed)
-    context = max(settings.context, data.game.blink_period)
+    settings = replace(settings, context=max(settings.context, data.game.blink_period))
+    context = settings.context
     outcome = outcome if outcome is not None and can_judge(outcome, context, settings.horizon) else None
     spans = spans if spans is not None and can_judge(spans, context, settings.horizon) else None
     windows = held_out_windows(data, context, settings.horizon, settings.num_windows, settings.warmup)
@@ -83,7 +84,7 @@ def measure(
     figures |= measure_baselines(windows, best_copy, data.train_codes(), model.codebook_size, draws)
     figures |= measure_divergence(model, windows, rollouts.imagined, draws, batch, settings.seed)
     if real.directions:
-        figures |= measure_control(model, data.tokenizer, real.directions, draws, data.game)
+        figures |= measure_control(model, data.tokenizer, real.directions, draws, batch, data.game)
     imagined = rollouts.imagined[chosen]
     decoded = _decode(data, shown, real, imagined)
     figures |= measure_game(decoded, real.recorded, shown.episode, manifest.rgb(), draws, data.game)
@@ -97,6 +98,7 @@ def measure(
         one.state_names,
         measure_cost(model, data.codes.device),
         _conditions(data, manifest, settings, real)
+        | {"sampler": {"name": type(sampler).__name__, **vars(sampler)}}
         | {"best_temperature": fit_temperature(model, windows, batch)}
         | ({} if outcome is None else {"outcome": weights_sha256(outcome), **events_of(outcome)})
         | ({} if spans is None else {"spans": weights_sha256(spans)})

@@ -81,10 +81,11 @@ class Scorecard:
 def write_scorecard(path: Path, card: Scorecard) -> None:
     """Write it, atomically; NaN becomes null."""
     seed = card.about["seed"]
+    drawn_with = card.about.get("sampler", {}).get("seed", seed)
     figures = {
         name: {
             "definition": _kind(name),
-            "seed": seed,
+            "seed": drawn_with if "/sampled/" in name else seed,
             "unit": definition_of(name).unit,
             **{k: _plain(v) for k, v in vars(reading).items()},
         }

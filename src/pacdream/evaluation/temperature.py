@@ -12,8 +12,10 @@ TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)
 
 
 @torch.inference_mode()
-def fit_temperature(model: WorldModel, windows: Windows, batch_size: int) -> float:
+def fit_temperature(model: WorldModel, windows: Windows, batch_size: int) -> float | None:
     """The one of ``TEMPERATURES`` at which the next real grid of the windows is likeliest.
+
+    None if it makes no difference, as where a model's likelihood is not that of its logits.
 
     Source: Guo et al., "On calibration of modern neural networks", 2017.
     """
@@ -25,4 +27,4 @@ def fit_temperature(model: WorldModel, windows: Windows, batch_size: int) -> flo
         for i, temperature in enumerate(TEMPERATURES):
             colder = replace(output, logits=output.logits / temperature)
             total[i] += model.log_likelihood(colder, part.target[:, 0]).double().sum().cpu()
-    return TEMPERATURES[int(total.argmax())]
+    return TEMPERATURES[int(total.argmax())] if total.max() > total.min() else None

@@ -72,16 +72,18 @@ def measure_turns(
         draws: of the bootstrap.
 
     Returns:
-        Nothing for a game of which no such colour is known.
+        Those of the dreams, and those of the tokenizer alone; nothing for a game of which no such colour is known.
     """
     game = data.game
     if game.turned_colour is None:
         return {}
-    score = TurnScore(len(draws[0]))
+    score, best = TurnScore(len(draws[0])), TurnScore(len(draws[0]))
     really = np.concatenate([present[:, None], decoded.real[:, :FALSE_WITHIN]], 1)
     calm: NDArray[np.bool_] = np.logical_not(turned(really, game).any(1))
     imagined: NDArray[np.bool_] = np.asarray(turned(decoded.dreamt[:, :FALSE_WITHIN], game).any(1))
     score.update(imagined[calm], False, episode[torch.from_numpy(calm)])
+    shown: NDArray[np.bool_] = np.asarray(turned(decoded.reconstructed[:, :FALSE_WITHIN], game).any(1))
+    best.update(shown[calm], False, episode[torch.from_numpy(calm)])
     begin, first, rank = [], [], []
     for item in held_out_episodes(data, manifest):
         steps = _turns(turned(item.episode.frames, game)) - BEFORE
@@ -94,8 +96,9 @@ def measure_turns(
             data, torch.tensor(begin), torch.tensor(first), context, BEFORE + AFTER, torch.tensor(rank)
         )
         codes = imagine(model, windows.codes[:, :context], windows.actions).codes[:, -1]
-        score.update(turned(decode(data.tokenizer, codes, "turns"), game), True, windows.episode)
-    return prefixed("game/dream", score.with_intervals(draws))
+        for grids, of in ((codes, score), (windows.target[:, -1], best)):
+            of.update(turned(decode(data.tokenizer, grids, "turns"), game), True, windows.episode)
+    return prefixed("game/dream", score.with_intervals(draws)) | prefixed("game/tokenizer", best.with_intervals(draws))
 
 
 def _turns(shown: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -111,7 +111,8 @@ class SkillScore(EpisodeMetric):
         accuracy, copy_star, ceiling = (ratio(row, total).value for row in sums[..., 1:].unbind(-1))
         by_horizon = skill(accuracy, copy_star, ceiling)
         unknown = by_horizon.isnan()
-        above = ((by_horizon >= HALF) | unknown).double()  # a horizon without skill decides nothing
+        later = (~unknown).flip(-1).cumsum(-1).flip(-1) > 0  # this horizon or a later one is known
+        above = ((by_horizon >= HALF) | (unknown & later)).double()  # a horizon without skill decides nothing
         steps = torch.where(unknown.all(-1), torch.nan, above.cumprod(-1).sum(-1))
         return {
             "ceiling": Estimate(ceiling, total),

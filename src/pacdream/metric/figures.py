@@ -65,7 +65,7 @@ FIGURES = {
     ),
     "copy_star": Definition(
         "accuracy of copy or phase copy, whichever is right more often at this horizon and position in the training "
-        "episodes",
+        "episodes, or in the measured ones where there are no others",
         "copy*",
     ),
     "unigram": Definition("accuracy of each position's most frequent code in the training episodes", "unigram"),
@@ -142,7 +142,9 @@ FIGURES = {
         "codes that differ between directions: real",
     ),
     "move": Definition(
-        "share of held directions after which the imagined player has gone where the real one has", "moves"
+        "share of held directions after which the imagined player has gone where the real one has, at moments where it "
+        "survives all of them and not all lead the same way",
+        "moves",
     ),
     "move_chance": Definition(
         "the same with the directions exchanged: what a model that ignores the action scores", "moves by chance"

@@ -23,24 +23,30 @@ NUM_BINS = int(FARTHEST / BIN) + 1
 
 @dataclass(frozen=True)
 class Sighting:
-    """Where a colour is seen in B frames."""
+    """Where a colour is seen in frames (...)."""
 
     position: NDArray[np.float32]
-    """(B, 2) median (x, y) of its pixels, NaN where there are too few."""
+    """(..., 2) median (x, y) of its pixels, NaN where there are too few."""
     doubled: NDArray[np.bool_]
-    """(B,) it is seen in more than one place."""
+    """(...) it is seen in more than one place."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """(B,)."""
-        return ~np.isnan(self.position[:, 0])
+        """(...)."""
+        return ~np.isnan(self.position[..., 0])
+
+    def spread(self, steps: int) -> "Sighting":
+        """Those of pictures (B, 1) that stay for so many steps; those of (B, steps) as they are."""
+        shape = (len(self.doubled), steps)
+        return Sighting(np.broadcast_to(self.position, (*shape, 2)), np.broadcast_to(self.doubled, shape))
 
 
 def locate(frames: Frames, palette_index: int) -> Sighting:
-    """Find one colour in frames (B, H, W)."""
-    position, doubled = np.full((len(frames), 2), np.nan, np.float32), np.zeros(len(frames), np.bool_)
-    for i, frame in enumerate(frames == palette_index):
-        ys, xs = np.nonzero(frame)
+    """Find one colour in frames (..., H, W)."""
+    shape = frames.shape[:-2]
+    position, doubled = np.full((*shape, 2), np.nan, np.float32), np.zeros(shape, np.bool_)
+    for i in np.ndindex(shape):
+        ys, xs = np.nonzero(frames[i] == palette_index)
         if len(xs) >= MIN_PIXELS:
             x, y = np.median(xs), np.median(ys)
             position[i] = x, y
@@ -58,21 +64,16 @@ class SpriteScore(EpisodeMetric):
     def __init__(self, num_episodes: int, horizon: int) -> None:
         super().__init__(num_episodes, (horizon, 3 + NUM_BINS))
 
-    def update(
-        self, pictures: Frames, originals: Frames, palette_index: int, truth: NDArray[np.float32], episode: Tensor
-    ) -> None:
-        """Add pictures (B, T, H, W), the frames that they should show, and the true positions (B, T, 2) in pixels."""
-        found, shown = (
-            locate(frames.reshape(-1, *frames.shape[2:]), palette_index) for frames in (pictures, originals)
-        )
-        distance = np.linalg.norm(found.position - truth.reshape(-1, 2), axis=1)
+    def update(self, found: Sighting, shown: Sighting, truth: NDArray[np.float32], episode: Tensor) -> None:
+        """Add where it is in pictures (B, T) and in the frames that they should show, and where it is (B, T, 2)."""
+        distance = np.linalg.norm(found.position - truth, axis=-1)
         bins = np.where(found.seen, np.minimum(distance, FARTHEST), FARTHEST) / BIN
-        counts = np.zeros((len(distance), 3 + NUM_BINS))
-        counts[:, 0] = shown.seen
-        counts[:, 1] = shown.seen & ~found.seen
-        counts[:, 2] = shown.seen & found.doubled
-        counts[np.arange(len(bins)), 3 + bins.astype(int)] = shown.seen
-        self.add(torch.from_numpy(counts).unflatten(0, pictures.shape[:2]), episode)
+        counts = np.zeros((*distance.shape, 3 + NUM_BINS))
+        counts[..., 0] = shown.seen
+        counts[..., 1] = shown.seen & ~found.seen
+        counts[..., 2] = shown.seen & found.doubled
+        np.put_along_axis(counts, 3 + bins.astype(int)[..., None], shown.seen[..., None], -1)
+        self.add(torch.from_numpy(counts), episode)
 
     def figures(self, sums: Tensor) -> dict[str, Estimate]:
         """Distances in pixels, to half a pixel, and shares, all of the frames that should show the sprite."""

@@ -23,7 +23,7 @@ from pacdream.game.game import Game
 from pacdream.game.games import game_of
 from pacdream.metric.codebook import class_iou, perplexity
 from pacdream.metric.dots import dot_sites, maze_colours, sites_in
-from pacdream.metric.sprites import SpriteScore
+from pacdream.metric.sprites import SpriteScore, locate
 from pacdream.report.tables import NO_SPRITES
 from pacdream.tokenizer.base import Tokenizer
 
@@ -136,10 +136,12 @@ def measure_sprites(decoded: Decoded, game: Game) -> dict[str, dict[str, float]]
     found: dict[str, dict[str, float]] = {}
     for sprite in game.sprites:
         found[sprite.name] = {}
-        for prefix, frames in (("", decoded.decoded), ("original_", decoded.real)):
-            score, truth = SpriteScore(1, 1), sprite.positions(decoded.ram[:, None])
-            shown, original = game.playfield(frames[:, None]), game.playfield(decoded.real[:, None])
-            score.update(shown, original, sprite.palette_index, truth, together)
+        original, decoded_ = (
+            locate(game.playfield(frames[:, None]), sprite.palette_index) for frames in (decoded.real, decoded.decoded)
+        )
+        for prefix, seen in (("", decoded_), ("original_", original)):
+            score = SpriteScore(1, 1)
+            score.update(seen, original, sprite.positions(decoded.ram[:, None]), together)
             figures = score.figures(score.sums[0, 0])
             found[sprite.name] |= {prefix + name: float(estimate.value) for name, estimate in figures.items()}
             found[sprite.name]["frames"] = float(figures["lost"].n)

@@ -37,5 +37,7 @@ def verdict(card: Scorecard) -> str:
     false_turn = card.scalar("game/dream/false_turn")
     if not math.isnan(turn):
         without = "" if math.isnan(false_turn) else f", without one in {false_turn:.0%}"
-        sentences.append(f"After an eaten power pill ghosts are frightened in {turn:.0%} of the dreams{without}.")
+        best = card.scalar("game/tokenizer/turn")
+        most = "" if math.isnan(best) else f" (the tokenizer alone shows {best:.0%})"
+        sentences.append(f"After an eaten power pill ghosts are frightened in {turn:.0%} of the dreams{most}{without}.")
     return " ".join(sentences)

@@ -82,7 +82,8 @@ class WorldModel(nn.Module, ABC):
     def draw(self, output: WorldModelOutput, sample: Sample) -> Tensor:
         """Codes (..., h, w) of the next grid, each position on its own.
 
-        A model that decodes in several passes overrides this, with what it needs in an output of its own.
+        A model that decodes in several passes overrides this, with what it needs in an output of its own. Calibration
+        is measured on the logits all the same.
         """
         return sample(output.logits)
 
