@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pacdream.command.planner import outcome_of
 from pacdream.command.run import open_run
 from pacdream.core.device import best_device
 from pacdream.data.episode_store import read_manifest
@@ -10,6 +9,7 @@ from pacdream.dream.dream import Dream, Ends, Starts
 from pacdream.dream.env import DreamEnv
 from pacdream.dream.vector_env import DreamVectorEnv
 from pacdream.dream.view import Observation, View
+from pacdream.outcome.frozen import load_outcome
 from pacdream.rollout.sampler import Categorical, Greedy
 
 
@@ -64,7 +64,7 @@ def open_dream(
     sampler = Categorical(temperature, top_k=None, seed=0) if temperature else Greedy()
     dream = Dream(
         opened.model(device),
-        outcome_of(opened, outcome).to(device),
+        load_outcome(outcome, data.identities()["tokenizer"]).to(device),
         Starts.of(data, context),
         sampler,
         rows,

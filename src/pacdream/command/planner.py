@@ -1,11 +1,10 @@
 """A planner from its settings: the run whose world model it dreams with, and the network that judges its dreams."""
 
-from pacdream.command.run import Run, open_run
+from pacdream.command.run import open_run
 from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.device import best_device
 from pacdream.core.limits import Positive, Share
-from pacdream.outcome.frozen import find_spans, load_outcome
-from pacdream.outcome.network import OutcomeNetwork
+from pacdream.outcome.frozen import find_risk, find_spans, load_outcome
 from pacdream.planner.base import Planner
 from pacdream.planner.imagination import Imagination
 from pacdream.planner.judge import Judge
@@ -18,6 +17,7 @@ def planner_policy(
     outcome: str,
     spans: str | None,
     spans_share: Share,
+    risk: str | None,
     discount: float,
     death_cost: float,
     replan_every: Positive,
@@ -32,6 +32,7 @@ def planner_policy(
         outcome: network that judges the dreams.
         spans: network that tells their points as well, between two moments; none to leave that to the outcome network.
         spans_share: share of the points that it tells; the outcome network tells the rest.
+        risk: network that tells without a dream who is caught by a plan; none to leave that to the outcome network.
         discount: of points, per step.
         death_cost: points that a lost life costs.
         replan_every: steps of a plan that are taken before another one is looked for.
@@ -44,26 +45,23 @@ def planner_policy(
     """
     opened = open_run(run)
     device = best_device()
-    tokenizer, network = opened.tokenizer().to(device), outcome_of(opened, outcome).to(device)
+    tokenizer = opened.tokenizer()
+    codes = weights_sha256(tokenizer)
+    network = load_outcome(outcome, codes).to(device)
     model, objective = opened.model(device), Objective(discount, death_cost)
-    of_spans = find_spans(spans, _tokenizer_of(opened)) if spans else None
+    of_spans = find_spans(spans, codes) if spans else None
     if of_spans is not None and (most := of_spans.max_span + of_spans.after) < search.horizon:
         raise ValueError(
             f"planner.search.horizon={search.horizon} is more than the {most} steps that spans={spans} can judge: "
             "choose fewer, or planner.spans=null"
         )
-    judge = Judge(network, batch_size, of_spans and of_spans.to(device), spans_share)
-    return PlannerPolicy(tokenizer, model, Imagination(model, judge, precision), judge, objective, search, replan_every)
-
-
-def outcome_of(run: Run, outcome: str) -> OutcomeNetwork:
-    """The outcome network for a run's codes.
-
-    Raises:
-        ValueError: there is none of this name, or it is of another tokenizer.
-    """
-    return load_outcome(outcome, _tokenizer_of(run))
-
-
-def _tokenizer_of(run: Run) -> str:
-    return run.origin.identities.get("tokenizer") or weights_sha256(run.tokenizer())
+    of_risk = find_risk(risk, codes) if risk else None
+    if of_risk is not None and of_risk.horizon < search.horizon:
+        raise ValueError(
+            f"planner.search.horizon={search.horizon} is more than the {of_risk.horizon} steps that risk={risk} can "
+            "judge: choose fewer, or planner.risk=null"
+        )
+    judge = Judge(network, batch_size, of_spans and of_spans.to(device), spans_share, of_risk and of_risk.to(device))
+    return PlannerPolicy(
+        tokenizer.to(device), model, Imagination(model, judge, precision), judge, objective, search, replan_every
+    )

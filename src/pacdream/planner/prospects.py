@@ -51,6 +51,8 @@ class Prospects:
     """(N, S) probability that the step costs a life of a player who is still alive."""
     dies_soon: Tensor
     """(N,) probability that who is still alive when the plan ends has been caught, and is about to lose a life."""
+    caught: Tensor | None = None
+    """(N,) probability of having been caught when the plan ends, as told without a dream; none if nobody tells it."""
 
 
 class Foresight(Protocol):
@@ -79,6 +81,8 @@ class Objective:
     def __call__(self, prospects: Prospects) -> Tensor:
         """Value (N,): the discounted points of who is still alive, less the cost of having died.
 
+        Where being caught is told without a dream as well, it costs as much again: either may be wrong.
+
         A death is a probability that dims what comes after it, never a threshold: no plan is judged by whether a
         number lies just above or just below one half.
 
@@ -91,7 +95,8 @@ class Objective:
         """
         survives = alive_after(prospects)[:, -1] * (1 - prospects.dies_soon)
         discounts = self.discount ** torch.arange(prospects.points.shape[1], device=prospects.points.device)
-        return (returns(prospects, discounts))[:, -1] - self.death_cost * (1 - survives)
+        dies = 1 - survives if prospects.caught is None else 1 - survives + prospects.caught
+        return (returns(prospects, discounts))[:, -1] - self.death_cost * dies
 
 
 def alive_after(prospects: Prospects) -> Tensor:
