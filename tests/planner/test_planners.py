@@ -9,6 +9,7 @@ from pacdream.planner.prospects import Objective
 from pacdream.planner.random_shooting import RandomShooting
 from pacdream.policy.base import generators
 from tests.planner.line_world import (
+    CERTAIN,
     LEFT,
     LENGTH,
     RIGHT,
@@ -142,14 +143,14 @@ def test_who_is_caught_is_told_without_a_dream_as_well(batch_size):
     plans = torch.tensor([[to_the_trap, to_the_points], [to_the_points, to_the_trap]])
     now = present(START, TRAP + 1, before=1)
     found = Imagination(LineWorld(), judge).foretell(now, plans)
-    assert found.caught.tolist() == pytest.approx([1, 0, 0, 1])
+    assert found.risk.tolist() == [CERTAIN, -CERTAIN, -CERTAIN, CERTAIN]
     assert max(risk.asked) == {1: 1, 4: 2, 100: 2}[batch_size]
     deaf = Imagination(LineWorld(), Judge(outcome, 100)).foretell(present(START, TRAP + 1), plans)
-    assert deaf.caught is None
+    assert deaf.risk is None
     for name in ("points", "dies", "dies_soon"):
         torch.testing.assert_close(getattr(found, name), getattr(deaf, name))
-    value, other = Objective(1.0, 500.0)(found), Objective(1.0, 500.0)(deaf)
-    torch.testing.assert_close(value, other - 500 * found.caught)
+    value, other = Objective(1.0, 500.0, 5.0)(found), Objective(1.0, 500.0, 5.0)(deaf)
+    torch.testing.assert_close(value, other - 5 * found.risk)
 
 
 def test_a_risk_network_of_another_tokenizer_is_refused():

@@ -20,6 +20,7 @@ def planner_policy(
     risk: str | None,
     discount: float,
     death_cost: float,
+    risk_cost: float,
     replan_every: Positive,
     batch_size: Positive,
     precision: str,
@@ -35,6 +36,7 @@ def planner_policy(
         risk: network that tells without a dream who is caught by a plan; none to leave that to the outcome network.
         discount: of points, per step.
         death_cost: points that a lost life costs.
+        risk_cost: points that a unit of the log-odds costs which the risk network tells.
         replan_every: steps of a plan that are taken before another one is looked for.
         batch_size: futures at once.
         precision: of the dreams, 32-true or bf16-mixed.
@@ -48,7 +50,7 @@ def planner_policy(
     tokenizer = opened.tokenizer()
     codes = weights_sha256(tokenizer)
     network = load_outcome(outcome, codes).to(device)
-    model, objective = opened.model(device), Objective(discount, death_cost)
+    model, objective = opened.model(device), Objective(discount, death_cost, risk_cost)
     of_spans = find_spans(spans, codes) if spans else None
     if of_spans is not None and (most := of_spans.max_span + of_spans.after) < search.horizon:
         raise ValueError(

@@ -133,8 +133,8 @@ class RiskNetwork(nn.Module):
 
     @torch.inference_mode()
     def judge(self, codes: Tensor, actions: Tensor, plans: Tensor) -> Tensor:
-        """Probability (B, P) that the player has been caught when each plan ends; for the arguments see ``follow``."""
-        return self(codes, actions, plans)[..., -1].sigmoid()
+        """Log-odds (B, P) of having been caught when each plan ends; for the arguments see ``follow``."""
+        return self(codes, actions, plans)[..., -1]
 
 
 def _summary(x: Tensor) -> Tensor:

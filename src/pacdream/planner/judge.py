@@ -69,10 +69,10 @@ class Judge:
             points = points.lerp(earned.diff(prepend=torch.zeros_like(earned[:, :1])), self.spans_share)
         # That she is caught is asked at all steps, not at the last one only: one grid of a dream may err, and whom a
         # ghost meets late can still turn.
-        return Prospects(points, found.lost[..., 0], found.lost[..., -1].mean(1), self._caught(shown, present, plans))
+        return Prospects(points, found.lost[..., 0], found.lost[..., -1].mean(1), self._risk(shown, present, plans))
 
-    def _caught(self, shown: Tensor, present: Present, plans: Tensor) -> Tensor | None:
-        """Probability (B * P,) that the risk network gives of being caught by plans (B, P, T)."""
+    def _risk(self, shown: Tensor, present: Present, plans: Tensor) -> Tensor | None:
+        """Log-odds (B * P,) of being caught by plans (B, P, T), if a network tells them."""
         if (risk := self.risk) is None:
             return None
         codes, actions = shown[:, -1 - risk.before :], present.actions[:, -risk.before :]
