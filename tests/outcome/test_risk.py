@@ -18,7 +18,15 @@ from tests.runs import hydra_run, small_overrides
 
 BEFORE, HORIZON = 2, 4
 RATES = [0.1, 0.2, 0.3, 0.4]
-SIZES = {"before": BEFORE, "caught_rates": RATES, "embedding_dim": 4, "width": 8, "num_blocks": 1}
+SIZES = {
+    "before": BEFORE,
+    "caught_rates": RATES,
+    "points": [0, 10],
+    "base_rates": [0.9, 0.1],
+    "embedding_dim": 4,
+    "width": 8,
+    "num_blocks": 1,
+}
 
 
 def network(**changes: object) -> RiskNetwork:
@@ -46,7 +54,7 @@ def plans_of(latents: LatentDataModule, **changes: object) -> RiskDataModule:
         episodes=str(latents.folder), recording=pac_man_recording(latents.folder.parent / "never_recorded"),
         tokenizer=latents.tokenizer, cache=str(latents.cache_folder), context_length=1, batch_size=8,
         val_batch_size=16, encode_batch_size={"cpu": 32}, val_fraction=0.2, split_seed=0, seed=0, limit=None,
-        **{"before": BEFORE, "horizon": HORIZON, "lost_within": 20, "max_val_plans": 20, **changes},
+        **{"before": BEFORE, "horizon": HORIZON, "lost_within": 20, "min_count": 1, "max_val_plans": 20, **changes},
     )  # fmt: skip
     data.prepare_data()
     data.setup("fit")
@@ -107,6 +115,7 @@ def test_a_plan_is_what_was_done_and_its_end_what_happened(latents: LatentDataMo
         assert batch.actions[row].tolist() == data.cache.actions[step - BEFORE : step].tolist()
         assert batch.plans[row].tolist() == data.cache.actions[step : step + HORIZON].tolist()
         assert torch.equal(batch.later[row], data.cache.codes[step + 1 : step + 1 + HORIZON].long())
+        assert torch.equal(batch.points[row], data.cache.rewards[step : step + HORIZON])
         assert batch.caught[row, [0, -1]].tolist() == lives[step].tolist()
     assert data.facts()["caught_rates"] == sorted(data.facts()["caught_rates"])
 

@@ -66,7 +66,7 @@ class LineRisk(RiskNetwork):
     """Knows, without a dream, which plans enter the trap."""
 
     def __init__(self, horizon: int) -> None:
-        super().__init__((1, LENGTH), 2, 3, 1, [0.1] * horizon, 1, 8, 1)
+        super().__init__((1, LENGTH), 2, 3, 1, [0.1] * horizon, [0, 10], [0.9, 0.1], 1, 8, 1)
         self.asked: list[int] = []
 
     def forward(self, codes: Tensor, actions: Tensor, plans: Tensor) -> Tensor:

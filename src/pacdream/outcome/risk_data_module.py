@@ -31,6 +31,8 @@ class RiskBatch:
     """(B, T, h, w) int64, what was seen after each step."""
     caught: Tensor
     """(B, T) bool: by the end of each step."""
+    points: Tensor
+    """(B, T) float, of each step."""
 
     def to(self, device: torch.device) -> "RiskBatch":
         """The same batch on a device."""
@@ -45,7 +47,13 @@ class RiskDataModule(LatentDataModule):
     """
 
     def __init__(
-        self, before: Positive, horizon: Positive, lost_within: Positive, max_val_plans: Positive, **latents: Any
+        self,
+        before: Positive,
+        horizon: Positive,
+        lost_within: Positive,
+        min_count: Positive,
+        max_val_plans: Positive,
+        **latents: Any,
     ) -> None:
         """Configure; nothing is read yet.
 
@@ -53,6 +61,7 @@ class RiskDataModule(LatentDataModule):
             before: grids before the present one.
             horizon: steps of a plan, T.
             lost_within: steps within which a life is lost of a player who has been caught.
+            min_count: numbers of points that occur less often in training count as the nearest that does not.
             max_val_plans: held-out plans that validation looks at, evenly spread.
             latents: see ``LatentDataModule``.
 
@@ -61,7 +70,8 @@ class RiskDataModule(LatentDataModule):
         """
         super().__init__(**latents)
         self.refuse_repeats("plans are taken as they occur")
-        self.before, self.horizon, self.lost_within, self.max_val_plans = before, horizon, lost_within, max_val_plans
+        self.before, self.horizon, self.lost_within = before, horizon, lost_within
+        self.min_count, self.max_val_plans = min_count, max_val_plans
 
     def facts(self) -> dict[str, Any]:
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
@@ -70,14 +80,23 @@ class RiskDataModule(LatentDataModule):
         cache = self._open()
         split = self._split_of(cache)
         caught = targets_of(cache, self._counted_within()).lost
-        rates = caught[cache.window_starts(split.train or split.val, 1).long()].float().mean(0)
-        return {**facts, "before": self.before, "caught_rates": rates.tolist()}
+        frames = cache.window_starts(split.train or split.val, 1).long()
+        points, counts = cache.rewards[frames].float().unique(return_counts=True)
+        often = counts >= min(self.min_count, int(counts.max()))
+        return {
+            **facts,
+            "before": self.before,
+            "caught_rates": caught[frames].float().mean(0).tolist(),
+            "points": points[often].tolist(),
+            "base_rates": (counts[often] / counts[often].sum()).tolist(),
+        }
 
     def setup(self, stage: str) -> None:
         """Open the cache, and look up what happened after each moment."""
         super().setup(stage)
         self.caught = targets_of(self.cache, self._counted_within()).lost.to(self.device)
         """(N, T) of all frames."""
+        self.rewards = self.cache.rewards.float().to(self.device)
         room = self.before + self.horizon
         train, val = (
             self.cache.window_starts(episodes, room).long() + self.before
@@ -112,6 +131,7 @@ class RiskDataModule(LatentDataModule):
             actions[:, seen - 1 : -1],
             codes[:, seen:],
             self.caught[present[:, 0]],
+            self.rewards[around[:, seen - 1 : -1]],
         )
 
     def _counted_within(self) -> list[int]:

@@ -11,10 +11,11 @@ from pacdream.core.network_module import NetworkModule
 from pacdream.core.optimizers import MakeOptimizer, MakeScheduler
 from pacdream.outcome.risk_data_module import RiskBatch
 from pacdream.outcome.risk_network import RiskNetwork
+from pacdream.outcome.targets import class_of_points
 
 
 class RiskModule(NetworkModule):
-    """Cross-entropy of having been caught by the end of each step, and of codes that change on the way."""
+    """Cross-entropy of having been caught by the end of each step, of points, and of codes that change on the way."""
 
     model: RiskNetwork
     monitors = ("val/loss", "val/caught_ap", "val/caught_auroc", "train/loss")
@@ -49,12 +50,15 @@ class RiskModule(NetworkModule):
         random = torch.randint_like(batch.codes, self.model.codebook_size)
         codes = torch.where(torch.rand(batch.codes.shape, device=rate.device) < rate, random, batch.codes)
         maps = self.model.follow(codes, batch.actions, batch.plans[:, None])
-        caught, later = _loss(self.model.caught(maps)[:, 0], batch), batch.later.flatten(2)
+        caught, points = self.model.events(maps)
+        caught_loss, later = _loss(caught[:, 0], batch), batch.later.flatten(2)
+        points_loss = F.cross_entropy(points.flatten(0, 2), class_of_points(batch.points, self.model.points).flatten())
         cells = cells_that_change(batch.codes[:, -1].flatten(1), later, min(self.cells, later.shape[-1]))
         shown = self.model.shown(maps[:, 0], cells)
         codes_loss = F.cross_entropy(shown.flatten(0, -2), later.gather(2, cells).flatten())
-        self.log_dict({"train/loss": caught, "train/codes_loss": codes_loss}, prog_bar=True)
-        return caught + self.codes_weight * codes_loss
+        losses = {"train/loss": caught_loss, "train/points_loss": points_loss, "train/codes_loss": codes_loss}
+        self.log_dict(losses, prog_bar=True)
+        return caught_loss + points_loss + self.codes_weight * codes_loss
 
     def validation_step(self, batch: RiskBatch, _: int) -> None:
         """Update all metrics; average precision and area are those at the end of the plans."""

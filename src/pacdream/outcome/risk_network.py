@@ -17,10 +17,13 @@ class RiskNetwork(nn.Module):
 
     So does the network of Kahn et al., "BADGR: An autonomous self-supervised learning-based navigation system", 2021.
     A dream decides what is seen after each step, and where it is wrong once it goes on from there; the map keeps what
-    is uncertain. While it learns, the codes that change are read off the map as well: who is caught is rare, and says
-    too little of what actions do. Like the other networks that judge it belongs to a tokenizer and to no world model.
+    is uncertain. While it learns, points and the codes that change are read off the map as well: who is caught is rare,
+    and says too little of what actions do. Like the other networks that judge it belongs to a tokenizer and to no
+    world model.
     """
 
+    points: Tensor
+    """(V,) the numbers of points that occur, ascending."""
     recipe: dict[str, Any]
     """Plain numbers and strings that rebuild this module; set by ``pacdream.core.checkpoints``."""
 
@@ -31,6 +34,8 @@ class RiskNetwork(nn.Module):
         num_actions: int,
         before: int,
         caught_rates: Sequence[float],
+        points: Sequence[float],
+        base_rates: Sequence[float],
         embedding_dim: int,
         width: int,
         num_blocks: int,
@@ -44,6 +49,8 @@ class RiskNetwork(nn.Module):
             before: grids read before the present one.
             caught_rates: how often the player is caught by the end of each step of a plan: what the network says before
                 it has learnt anything. Plans may have as many steps.
+            points: numbers of points that a step earns, ascending.
+            base_rates: how often each occurs.
             embedding_dim: channels of a code, and of an action, before they are joined.
             width: channels of a cell.
             num_blocks: residual blocks of 3x3 convolutions before the plan begins.
@@ -71,9 +78,14 @@ class RiskNetwork(nn.Module):
         self.act = ActionBlock(width, 2 * embedding_dim)
         self.hidden = nn.Linear(2 * width, 2 * width)
         self.head = nn.Linear(2 * width, 1)
+        self.points_head = nn.Linear(2 * width, len(points))
         self.codes_head = nn.Linear(width, codebook_size)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for head in (self.head, self.points_head):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        with torch.no_grad():
+            self.points_head.bias.copy_(torch.tensor(base_rates).clamp(min=1e-6).log())
+        self.register_buffer("points", torch.tensor([float(value) for value in points]))
         self.rates = nn.Parameter(torch.tensor([float(rate) for rate in caught_rates]).clamp(1e-6, 1 - 1e-6).logit())
 
     @torch.no_grad()
@@ -84,7 +96,7 @@ class RiskNetwork(nn.Module):
 
     def forward(self, codes: Tensor, actions: Tensor, plans: Tensor) -> Tensor:
         """Logits (B, P, T) that the player has been caught by the end of each step; for the rest see ``follow``."""
-        return self.caught(self.follow(codes, actions, plans))
+        return self.events(self.follow(codes, actions, plans))[0]
 
     def follow(self, codes: Tensor, actions: Tensor, plans: Tensor) -> Tensor:
         """Go through P plans of each of B games.
@@ -120,10 +132,14 @@ class RiskNetwork(nn.Module):
             maps.append(x)
         return rearrange(torch.stack(maps, 1), "(B P) T D h w -> B P T D h w", P=count)
 
-    def caught(self, maps: Tensor) -> Tensor:
-        """Logits (B, P, T) that the player has been caught, of maps (B, P, T, D, h, w)."""
-        told = self.head(F.relu(self.hidden(_summary(maps))))[..., 0]
-        return told.float() + self.rates[: maps.shape[2]]
+    def events(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """What has happened in maps (B, P, T, D, h, w).
+
+        Returns:
+            Logits (B, P, T) that the player has been caught, and (B, P, T, V) of each number of points of the step.
+        """
+        x = F.relu(self.hidden(_summary(maps)))
+        return self.head(x)[..., 0].float() + self.rates[: maps.shape[2]], self.points_head(x).float()
 
     def shown(self, maps: Tensor, cells: Tensor) -> Tensor:
         """Logits (..., C, K) of the codes at cells (..., C), counted row by row, of maps (..., D, h, w)."""
