@@ -27,5 +27,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    prepare_arguments("output", "planner.run", "planner.outcome", "planner.spans", "planner.risk")
+    prepare_arguments("output", "planner.run", "planner.outcome", "planner.spans")
     main()

@@ -17,5 +17,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    prepare_arguments("run", "planner.run", "planner.outcome", "planner.spans", "planner.risk")
+    prepare_arguments("run", "planner.run", "planner.outcome", "planner.spans")
     main()

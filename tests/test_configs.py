@@ -17,7 +17,7 @@ CONF = ROOT / "conf"
 NO_CHOICE = {"hydra", "experiment", "debug", "sweep"}
 PACKAGE = {
     "env": "env@recording.env", "policy": "policy@recording.policy", "sampler": "sampler@report.sampler",
-    "agent": "+agent", "outcome": "+outcome", "spans": "+spans", "risk": "+risk", "planner": "+planner",
+    "agent": "+agent", "outcome": "+outcome", "spans": "+spans", "planner": "+planner",
     "planner/settings": "+planner/settings",
 }  # fmt: skip
 

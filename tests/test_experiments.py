@@ -23,7 +23,7 @@ WORLD_MODEL = {"metrics.json", "report.html", "bootstrap.safetensors"}
 INTERFACE_ONLY = {"attention_7x5", "attention_rollout"}
 """Measured like ``attention``: a report knows nothing else of a network."""
 MEASURED = {
-    name: {"vqvae": {"tokenizer.json"}, "outcome": {"metrics.json"}, "spans": set(), "risk": set()}.get(
+    name: {"vqvae": {"tokenizer.json"}, "outcome": {"metrics.json"}, "spans": set()}.get(
         name.partition("_")[0], WORLD_MODEL
     )
     for name in EXPERIMENTS

@@ -10,7 +10,7 @@ LAYERS = {
     "dream": "the dream as a Gymnasium environment, alone and as a vector of many",
     "planner": "deciding by imagining: random shooting, CEM, oracles, the policy that plans",
     "evaluation": "what is measured: windows, real futures, one step, rollouts, game space, control, cost",
-    "outcome": "points, lives, the end of the game and what plans risk, read from codes",
+    "outcome": "points, lives and the end of the game, read from codes",
     "rollout": "imagined steps: condition, predict, fork; samplers, video",
     "callback": "what happens while training: safe stop, random state, reconstructions",
     "world_model": "interface, GRU, attention with memory, loss, one LightningModule for all of them",

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from pacdream.outcome.network import OutcomeLogits, OutcomeNetwork
-from pacdream.outcome.risk_network import RiskNetwork
 from pacdream.outcome.span_network import SpanNetwork
 from pacdream.planner.imagination import Imagination
 from pacdream.planner.judge import Judge
@@ -62,24 +61,6 @@ class LineSpans(SpanNetwork):
         return 40.0 * (codes[:, self.before + 1, 0].argmax(-1) == LENGTH - 1)
 
 
-class LineRisk(RiskNetwork):
-    """Knows, without a dream, which plans enter the trap."""
-
-    def __init__(self, horizon: int) -> None:
-        super().__init__((1, LENGTH), 2, 3, 1, [0.1] * horizon, [0, 10], [0.9, 0.1], 1, 8, 1)
-        self.asked: list[int] = []
-
-    def forward(self, codes: Tensor, actions: Tensor, plans: Tensor) -> Tensor:
-        self.asked.append(len(codes))
-        assert not actions.any()
-        now, caught = codes[:, -1].repeat_interleave(plans.shape[1], 0), []
-        for action in plans.flatten(0, 1).unbind(1):
-            now = walk(now, action)
-            trapped = now[:, 0].argmax(-1) == TRAP
-            caught.append(trapped | caught[-1] if caught else trapped)
-        return CERTAIN * (2 * torch.stack(caught, 1).float() - 1).unflatten(0, plans.shape[:2])
-
-
 def grid(*places: int) -> Tensor:
     """Grids (B, 1, LENGTH) of players at these places."""
     return torch.nn.functional.one_hot(torch.tensor(places), LENGTH)[:, None]
@@ -90,11 +71,11 @@ def walk(codes: Tensor, actions: Tensor) -> Tensor:
     return grid(*place.clamp(0, LENGTH - 1).tolist())
 
 
-def present(*places: int, before: int = 0) -> Present:
-    """Games in which the players stand at these places, and have stood there for so many steps."""
-    now, stayed = grid(*places), torch.full((len(places), before), STAY)
-    state = condition(LineWorld(), now[:, None], stayed[:, :0])
-    return Present(state, now[:, None].expand(-1, before, -1, -1), stayed, None, None, [STAY] * len(places))
+def present(*places: int) -> Present:
+    """Games in which the players stand at these places."""
+    now, none = grid(*places), torch.zeros(len(places), 0, dtype=torch.int64)
+    state = condition(LineWorld(), now[:, None], none)
+    return Present(state, now[:, None][:, :0], none, None, None, [STAY] * len(places))
 
 
 def dream(sees_death: bool = True, batch_size: int = 1000) -> Imagination:

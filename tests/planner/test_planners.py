@@ -9,7 +9,6 @@ from pacdream.planner.prospects import Objective
 from pacdream.planner.random_shooting import RandomShooting
 from pacdream.policy.base import generators
 from tests.planner.line_world import (
-    CERTAIN,
     LEFT,
     LENGTH,
     RIGHT,
@@ -17,7 +16,6 @@ from tests.planner.line_world import (
     STAY,
     TRAP,
     LineOutcome,
-    LineRisk,
     LineSpans,
     LineWorld,
     dream,
@@ -131,33 +129,6 @@ def test_both_networks_tell_points_and_the_outcome_network_who_dies():
     torch.testing.assert_close(by_both.points, (3 * by_steps.points + by_spans.points) / 4)
     assert torch.equal(by_both.dies, by_steps.dies)
     assert torch.equal(by_both.dies_soon, by_steps.dies_soon)
-
-
-@pytest.mark.parametrize("batch_size", [1, 4, 100])
-def test_who_is_caught_is_told_without_a_dream_as_well(batch_size):
-    """The dream sees no death; the risk network does, and it alone."""
-    outcome, risk = LineOutcome(sees_death=False), LineRisk(HORIZON)
-    judge = Judge(outcome, batch_size, risk=risk)
-    assert judge.before == 1
-    to_the_trap, to_the_points = [LEFT] * HORIZON, [RIGHT] * HORIZON
-    plans = torch.tensor([[to_the_trap, to_the_points], [to_the_points, to_the_trap]])
-    now = present(START, TRAP + 1, before=1)
-    found = Imagination(LineWorld(), judge).foretell(now, plans)
-    assert found.risk.tolist() == [CERTAIN, -CERTAIN, -CERTAIN, CERTAIN]
-    assert max(risk.asked) == {1: 1, 4: 2, 100: 2}[batch_size]
-    deaf = Imagination(LineWorld(), Judge(outcome, 100)).foretell(present(START, TRAP + 1), plans)
-    assert deaf.risk is None
-    for name in ("points", "dies", "dies_soon"):
-        torch.testing.assert_close(getattr(found, name), getattr(deaf, name))
-    value, other = Objective(1.0, 500.0, 5.0)(found), Objective(1.0, 500.0, 5.0)(deaf)
-    torch.testing.assert_close(value, other - 5 * found.risk)
-
-
-def test_a_risk_network_of_another_tokenizer_is_refused():
-    risk = LineRisk(HORIZON)
-    risk.codebook_size = 3
-    with pytest.raises(ValueError, match=r"the risk network was made for .* with 3 codes"):
-        Judge(LineOutcome(), 10, risk=risk)
 
 
 @pytest.mark.parametrize("spans", [LineSpans(before=1), LineSpans(after=1)])

@@ -4,7 +4,7 @@ from pacdream.command.run import open_run
 from pacdream.core.checkpoints import weights_sha256
 from pacdream.core.device import best_device
 from pacdream.core.limits import Positive, Share
-from pacdream.outcome.frozen import find_risk, find_spans, load_outcome
+from pacdream.outcome.frozen import find_spans, load_outcome
 from pacdream.planner.base import Planner
 from pacdream.planner.imagination import Imagination
 from pacdream.planner.judge import Judge
@@ -17,10 +17,8 @@ def planner_policy(
     outcome: str,
     spans: str | None,
     spans_share: Share,
-    risk: str | None,
     discount: float,
     death_cost: float,
-    risk_cost: float,
     replan_every: Positive,
     batch_size: Positive,
     precision: str,
@@ -33,10 +31,8 @@ def planner_policy(
         outcome: network that judges the dreams.
         spans: network that tells their points as well, between two moments; none to leave that to the outcome network.
         spans_share: share of the points that it tells; the outcome network tells the rest.
-        risk: network that tells without a dream who is caught by a plan; none to leave that to the outcome network.
         discount: of points, per step.
         death_cost: points that a lost life costs.
-        risk_cost: points that a unit of the log-odds costs which the risk network tells.
         replan_every: steps of a plan that are taken before another one is looked for.
         batch_size: futures at once.
         precision: of the dreams, 32-true or bf16-mixed.
@@ -50,20 +46,14 @@ def planner_policy(
     tokenizer = opened.tokenizer()
     codes = weights_sha256(tokenizer)
     network = load_outcome(outcome, codes).to(device)
-    model, objective = opened.model(device), Objective(discount, death_cost, risk_cost)
+    model, objective = opened.model(device), Objective(discount, death_cost)
     of_spans = find_spans(spans, codes) if spans else None
     if of_spans is not None and (most := of_spans.max_span + of_spans.after) < search.horizon:
         raise ValueError(
             f"planner.search.horizon={search.horizon} is more than the {most} steps that spans={spans} can judge: "
             "choose fewer, or planner.spans=null"
         )
-    of_risk = find_risk(risk, codes) if risk else None
-    if of_risk is not None and of_risk.horizon < search.horizon:
-        raise ValueError(
-            f"planner.search.horizon={search.horizon} is more than the {of_risk.horizon} steps that risk={risk} can "
-            "judge: choose fewer, or planner.risk=null"
-        )
-    judge = Judge(network, batch_size, of_spans and of_spans.to(device), spans_share, of_risk and of_risk.to(device))
+    judge = Judge(network, batch_size, of_spans and of_spans.to(device), spans_share)
     return PlannerPolicy(
         tokenizer.to(device), model, Imagination(model, judge, precision), judge, objective, search, replan_every
     )

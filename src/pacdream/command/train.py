@@ -29,7 +29,6 @@ from pacdream.core.check_settings import check_settings
 from pacdream.core.checkpoints import build_model
 from pacdream.core.files import one_line, write_json
 from pacdream.core.instantiate import build
-from pacdream.outcome.risk_network import RiskNetwork
 from pacdream.world_model.base import WorldModel
 
 log = logging.getLogger(__name__)
@@ -77,7 +76,7 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build(config.data)
     model = build_model(config.model, data.facts())
-    if isinstance(model, WorldModel | RiskNetwork):
+    if isinstance(model, WorldModel):
         model.begin_with_codes(data.tokenizer.code_features())
     data.memory = getattr(model, "memory", None)  # validation shows as much of the past as the model can use
     start = first_checkpoint(folder, config.resume)

@@ -11,7 +11,6 @@ from torch import nn
 from pacdream.core.checkpoints import load_model, read_about
 from pacdream.data.origin import Origin
 from pacdream.outcome.network import OutcomeNetwork
-from pacdream.outcome.risk_network import RiskNetwork
 from pacdream.outcome.span_network import SpanNetwork
 
 log = logging.getLogger(__name__)
@@ -60,17 +59,8 @@ def find_spans(checkpoint: str, tokenizer: str, held_out: Collection[str] = ()) 
     return _find(SpanNetwork, "spans", checkpoint, tokenizer, held_out)
 
 
-def find_risk(checkpoint: str, tokenizer: str, held_out: Collection[str] = ()) -> RiskNetwork | None:
-    """A frozen risk network, see ``find_outcome``.
-
-    Raises:
-        ValueError: see ``find_outcome``.
-    """
-    return _find(RiskNetwork, "risk", checkpoint, tokenizer, held_out)
-
-
 def bundled(what: str) -> list[str]:
-    """Names of the networks of a kind, ``outcome``, ``spans`` or ``risk``, that come with the package."""
+    """Names of the networks of a kind, ``outcome`` or ``spans``, that come with the package."""
     return sorted(Path(f.name).stem for f in _ASSETS.iterdir() if f.name.endswith(f"_{what}.safetensors"))
 
 

@@ -5,7 +5,6 @@ from einops import repeat
 from torch import Tensor
 
 from pacdream.outcome.network import OutcomeNetwork, Outcomes
-from pacdream.outcome.risk_network import RiskNetwork
 from pacdream.outcome.span_network import SpanNetwork
 from pacdream.planner.prospects import Present, Prospects
 from pacdream.world_model.base import WorldModel
@@ -15,17 +14,11 @@ class Judge:
     """Lives are told by an outcome network, step by step, and so are points.
 
     A span network compares each grid with the present one, and so forgives a dream that shows things a step early or
-    late. The two err in different ways: where there is one, each tells a share of the points. A risk network tells
-    from the present grids alone who will be caught, whatever the dream shows.
+    late. The two err in different ways: where there is one, each tells a share of the points.
     """
 
     def __init__(
-        self,
-        outcome: OutcomeNetwork,
-        batch_size: int,
-        spans: SpanNetwork | None = None,
-        spans_share: float = 1.0,
-        risk: RiskNetwork | None = None,
+        self, outcome: OutcomeNetwork, batch_size: int, spans: SpanNetwork | None = None, spans_share: float = 1.0
     ) -> None:
         """Configure.
 
@@ -34,31 +27,21 @@ class Judge:
             batch_size: plans that are imagined and judged at once.
             spans: tells points between two moments.
             spans_share: share of the points that it tells; the outcome network tells the rest.
-            risk: tells who is caught by a plan, without its grids.
 
         Raises:
-            ValueError: the first two look at other grids, or they judge the codes of different tokenizers.
+            ValueError: the two look at other grids, or judge the codes of different tokenizers.
         """
         if spans is not None:
             _check_alike(outcome, spans)
-        if risk is not None:
-            _check_same_codes(outcome, risk, "risk")
-        self.outcome, self.spans, self.risk = outcome, spans, risk
+        self.outcome, self.spans = outcome, spans
         self.spans_share, self.batch_size = spans_share, batch_size
-
-    @property
-    def before(self) -> int:
-        """Grids before the present one that it looks at."""
-        return max(self.outcome.before, self.risk.before if self.risk else 0)
 
     def __call__(self, present: Present, grids: Tensor, plans: Tensor) -> Prospects:
         """What is made of plans (B, P, T) that lead through grids (B, P, T, h, w)."""
         count = plans.shape[1]
-        shown = torch.cat([present.codes, present.state.codes[:, None]], 1)
-        seen = shown[:, shown.shape[1] - 1 - self.outcome.before :]
-        taken = present.actions[:, present.actions.shape[1] - self.outcome.before :]
+        seen = torch.cat([present.codes, present.state.codes[:, None]], 1)
         codes = torch.cat([repeat(seen, "B S h w -> (B P) S h w", P=count), grids.flatten(0, 1)], 1)
-        done = torch.cat([repeat(taken, "B S -> (B P) S", P=count), plans.flatten(0, 1)], 1)
+        done = torch.cat([repeat(present.actions, "B S -> (B P) S", P=count), plans.flatten(0, 1)], 1)
         parts = zip(codes.split(self.batch_size), done.split(self.batch_size), strict=True)
         found = Outcomes.joined(*(self.outcome.judge(some, actions) for some, actions in parts))
         points = found.expected
@@ -69,16 +52,7 @@ class Judge:
             points = points.lerp(earned.diff(prepend=torch.zeros_like(earned[:, :1])), self.spans_share)
         # That she is caught is asked at all steps, not at the last one only: one grid of a dream may err, and whom a
         # ghost meets late can still turn.
-        return Prospects(points, found.lost[..., 0], found.lost[..., -1].mean(1), self._risk(shown, present, plans))
-
-    def _risk(self, shown: Tensor, present: Present, plans: Tensor) -> Tensor | None:
-        """Log-odds (B * P,) of being caught by plans (B, P, T), if a network tells them."""
-        if (risk := self.risk) is None:
-            return None
-        codes, actions = shown[:, -1 - risk.before :], present.actions[:, -risk.before :]
-        games = max(1, self.batch_size // plans.shape[1])
-        parts = zip(codes.split(games), actions.split(games), plans.split(games), strict=True)
-        return torch.cat([risk.judge(*part) for part in parts]).flatten()
+        return Prospects(points, found.lost[..., 0], found.lost[..., -1].mean(1))
 
 
 def check_fit(model: WorldModel, outcome: OutcomeNetwork) -> None:
@@ -96,17 +70,12 @@ def check_fit(model: WorldModel, outcome: OutcomeNetwork) -> None:
             )
 
 
-def _check_same_codes(outcome: OutcomeNetwork, other: SpanNetwork | RiskNetwork, name: str) -> None:
-    if (other.grid_shape, other.codebook_size) != (outcome.grid_shape, outcome.codebook_size):
-        raise ValueError(
-            f"the {name} network was made for a grid of {other.grid_shape} with {other.codebook_size} codes, the "
-            f"outcome network for {outcome.grid_shape} with {outcome.codebook_size}: train both behind the same "
-            "tokenizer"
-        )
-
-
 def _check_alike(outcome: OutcomeNetwork, spans: SpanNetwork) -> None:
-    _check_same_codes(outcome, spans, "span")
+    if (spans.grid_shape, spans.codebook_size) != (outcome.grid_shape, outcome.codebook_size):
+        raise ValueError(
+            f"the span network was made for a grid of {spans.grid_shape} with {spans.codebook_size} codes, the outcome "
+            f"network for {outcome.grid_shape} with {outcome.codebook_size}: train both behind the same tokenizer"
+        )
     if spans.before > outcome.before or spans.after != outcome.after:
         raise ValueError(
             f"the span network looks at {spans.before} grids before and {spans.after} after, the outcome network at "

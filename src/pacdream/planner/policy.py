@@ -62,7 +62,7 @@ class PlannerPolicy:
                 f"{judge.outcome.after} step(s) ahead, so it must be at least {judge.outcome.after + 1}"
             )
         self.tokenizer, self.model, self.foresight = tokenizer, model, foresight
-        self.judge, self.before = judge, judge.before
+        self.judge, self.before = judge, judge.outcome.before
         self.objective, self.search, self.replan_every, self.name = objective, search, replan_every, name
         self.steps_foretold = 0
         """Since it was built."""
@@ -70,8 +70,7 @@ class PlannerPolicy:
     @property
     def identities(self) -> dict[str, str]:
         """Hashes of the networks that decide, for the manifest of what it records."""
-        judge = self.judge
-        networks = {"world_model": self.model, "outcome": judge.outcome, "spans": judge.spans, "risk": judge.risk}
+        networks = {"world_model": self.model, "outcome": self.judge.outcome, "spans": self.judge.spans}
         return {name: weights_sha256(network) for name, network in networks.items() if network is not None}
 
     def begin(

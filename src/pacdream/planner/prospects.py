@@ -51,8 +51,6 @@ class Prospects:
     """(N, S) probability that the step costs a life of a player who is still alive."""
     dies_soon: Tensor
     """(N,) probability that who is still alive when the plan ends has been caught, and is about to lose a life."""
-    risk: Tensor | None = None
-    """(N,) log-odds of having been caught when the plan ends, as told without a dream; none if nobody tells them."""
 
 
 class Foresight(Protocol):
@@ -70,22 +68,16 @@ class Objective:
     """A point k steps ahead counts this to the power of k."""
     death_cost: float
     """Points that a lost life costs."""
-    risk_cost: float = 0.0
-    """Points that a unit of the log-odds costs which a risk network tells."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if not 0 < self.discount <= 1:
             raise ValueError(f"planner.discount={self.discount} must lie in (0, 1]")
-        for name in ("death_cost", "risk_cost"):
-            if (cost := getattr(self, name)) < 0:
-                raise ValueError(f"planner.{name}={cost} must be at least 0")
+        if self.death_cost < 0:
+            raise ValueError(f"planner.death_cost={self.death_cost} must be at least 0")
 
     def __call__(self, prospects: Prospects) -> Tensor:
         """Value (N,): the discounted points of who is still alive, less the cost of having died.
-
-        Where a risk is told without a dream as well, its log-odds cost ``risk_cost``: far from any ghost, where both
-        probabilities are next to nothing, they still tell plans apart.
 
         A death is a probability that dims what comes after it, never a threshold: no plan is judged by whether a
         number lies just above or just below one half.
@@ -99,8 +91,7 @@ class Objective:
         """
         survives = alive_after(prospects)[:, -1] * (1 - prospects.dies_soon)
         discounts = self.discount ** torch.arange(prospects.points.shape[1], device=prospects.points.device)
-        value = (returns(prospects, discounts))[:, -1] - self.death_cost * (1 - survives)
-        return value if prospects.risk is None else value - self.risk_cost * prospects.risk
+        return (returns(prospects, discounts))[:, -1] - self.death_cost * (1 - survives)
 
 
 def alive_after(prospects: Prospects) -> Tensor:

@@ -7,7 +7,6 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from pacdream.core.embeddings import place_along
 from pacdream.types import State, WorldModelOutput
 from pacdream.world_model.base import WorldModel
 
@@ -79,8 +78,12 @@ class AttentionWorldModel(WorldModel):
         """See ``WorldModel.begin_with_codes``: a rare code begins with what is known of those that look like it."""
         if not self.begin_with_codebook:
             return
-        place_along(self.code_embedding.weight, features, 1.0)
-        place_along(self.head.weight, features, 0.05)
+        features = features - features.mean(0)
+        axes = torch.linalg.svd(features, full_matrices=False).Vh
+        for weight, scale in ((self.code_embedding.weight, 1.0), (self.head.weight, 0.05)):
+            axis = axes[: weight.shape[1]]  # those along which codes differ most
+            seen = features @ axis.T
+            weight[: self.codebook_size].zero_()[:, : len(axis)] = scale * seen / seen.std()
 
     def begin_with_weights(self, weights: Mapping[str, Tensor]) -> None:
         """See ``WorldModel.begin_with_weights``: blocks after those of a shallower network change nothing at first."""
