@@ -76,6 +76,7 @@ def test_other_command_lines_stay_as_they_are(argument: str) -> None:
     [
         ["resume=nowhere/at/all"],
         ["-m", "resume=."],
+        ["-m", "hydra.mode=RUN", "resume=."],
         ["sweep=hidden_size_x_lr", "resume=."],
         ["resume=."],
         ["resume="],

@@ -27,10 +27,9 @@ def quote_paths(argv: list[str], *keys: str) -> list[str]:
 
 
 def begins_sweep(argv: list[str]) -> bool:
-    """Whether Hydra will start several jobs."""
-    if "hydra.mode=RUN" in argv:
-        return False
-    return any(a in ("-m", "--multirun", "hydra.mode=MULTIRUN") or a.startswith("sweep=") for a in argv)
+    """Whether Hydra will start several jobs; a recipe does not where a single run is asked for."""
+    recipe = any(argument.startswith("sweep=") for argument in argv) and "hydra.mode=RUN" not in argv
+    return recipe or not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(argv)
 
 
 def _quote_path(argument: str, keys: tuple[str, ...], swept: bool) -> str:

@@ -98,7 +98,7 @@ def measure(
         one.state_names,
         measure_cost(model, data.codes.device),
         _conditions(data, manifest, settings, real)
-        | {"sampler": {"name": type(sampler).__name__, **vars(sampler)}}
+        | {"sampler": _plain_settings(sampler)}
         | {"best_temperature": fit_temperature(model, windows, batch)}
         | ({} if outcome is None else {"outcome": weights_sha256(outcome), **events_of(outcome)})
         | ({} if spans is None else {"spans": weights_sha256(spans)})
@@ -133,6 +133,12 @@ def _conditions(data: LatentDataModule, manifest: Manifest, settings: Settings, 
         "action_names": list(manifest.action_names),
         "settings": asdict(settings),
     }
+
+
+def _plain_settings(sampler: Sampler) -> dict[str, Any]:
+    """Name and numbers of a sampler, whoever wrote it."""
+    known = {name: value for name, value in vars(sampler).items() if isinstance(value, int | float | str | None)}
+    return {"name": type(sampler).__name__, **known}
 
 
 def check_model(model: WorldModel, data: LatentDataModule, manifest: Manifest) -> None:

@@ -160,8 +160,8 @@ def plot_comparison(path: Path, cards: Mapping[str, Scorecard], names: Sequence[
         axes.axhline(0, color="k", linestyle="--", linewidth=1)
         axes.set(xlabel="imagined steps", title=name)
         axes.grid(alpha=0.3)
-    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()[:-1]}
-    figure.legend([*lines.values()], [*lines], loc="outside lower center", fontsize=8)
+    lines = max((axes.get_lines()[:-1] for axes in figure.axes), key=len)  # not the one at 0
+    figure.legend(handles=[*lines], loc="outside lower center", fontsize=8)
     save(figure, path)
 
 

@@ -136,10 +136,10 @@ def measure_sprites(decoded: Decoded, game: Game) -> dict[str, dict[str, float]]
     found: dict[str, dict[str, float]] = {}
     for sprite in game.sprites:
         found[sprite.name] = {}
-        original, decoded_ = (
+        original, drawn = (
             locate(game.playfield(frames[:, None]), sprite.palette_index) for frames in (decoded.real, decoded.decoded)
         )
-        for prefix, seen in (("", decoded_), ("original_", original)):
+        for prefix, seen in (("", drawn), ("original_", original)):
             score = SpriteScore(1, 1)
             score.update(seen, original, sprite.positions(decoded.ram[:, None]), together)
             figures = score.figures(score.sums[0, 0])

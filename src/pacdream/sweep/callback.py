@@ -19,8 +19,8 @@ class NoteSweep(Callback):
         """Called in the process that starts the jobs."""
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)  # Optuna's storage lies in it, and is opened before any job
-        OmegaConf.save(config, folder / "multirun.yaml")  # of Hydra's sweepers only the basic one does
         _folders.append(folder)
+        OmegaConf.save(config, folder / "multirun.yaml")  # of Hydra's sweepers only the basic one does
 
 
 @contextmanager

@@ -15,8 +15,8 @@ WAY_OUT = "delete the job's folder and resume the sweep"
 _OF_THE_SWEEP = ("launcher", "sweep.resume")
 """Overrides that say how jobs are started, and nothing about what one trains."""
 
-_NO_SETTINGS = ("sweep", "paths.outputs")
-"""What names a recipe, or where everything lies: jobs that differ in it alone are the same."""
+_OUTPUTS = "paths.outputs"
+"""Where everything lies: jobs that differ in it alone are the same."""
 _WHERE_AND_HOW = ("sweep.resume=", "hydra.sweep.dir=", "hydra.mode=")
 """What a command that resumes says in its own way."""
 
@@ -33,7 +33,7 @@ def settings_of(overrides: Sequence[str], source: Path) -> dict[str, str]:
     except HydraException as error:
         raise ValueError(f"cannot read {source}: {' '.join(str(error).split())}; {WAY_OUT}") from error
     values = (override.partition("=")[2] for override in overrides)
-    return {key: value for key, value in zip(keys, values, strict=True) if key not in _NO_SETTINGS}
+    return {key: value for key, value in zip(keys, values, strict=True) if key not in ("sweep", _OUTPUTS)}
 
 
 def best_command(overrides: Iterable[str]) -> str:
@@ -67,8 +67,9 @@ def planned(hydra: DictConfig) -> list[frozenset[str]]:
 def identity(overrides: Iterable[str]) -> frozenset[str]:
     """What tells a job from another one: its overrides, in whatever order, as the sweeper writes them."""
     parsed = OverridesParser.create().parse_overrides(_about_the_job(overrides))
-    texts = {each.get_key_element(): each.get_value_element_as_str() for each in parsed}
-    return frozenset(f"{key}={text}" for key, text in texts.items() if key != "paths.outputs")
+    return frozenset(
+        f"{key}={each.get_value_element_as_str()}" for each in parsed if (key := each.get_key_element()) != _OUTPUTS
+    )
 
 
 def _typed(hydra: DictConfig) -> list[str]:
