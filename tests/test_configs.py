@@ -65,8 +65,8 @@ def test_every_debug_option_begins_with_its_command(debug: str) -> None:
 
 
 @pytest.mark.parametrize("debug", names("debug"))
-@pytest.mark.parametrize("experiment", names("experiment"))
-def test_every_experiment_composes_with_every_debug_option(experiment: str, debug: str) -> None:
+@pytest.mark.parametrize("experiment", ["attention_rollout", "outcome_dreams", "spans", "vqvae_local"])
+def test_an_experiment_of_each_kind_composes_with_every_debug_option(experiment: str, debug: str) -> None:
     config = compose_config("train", [f"experiment={experiment}", f"debug={debug}"])
     check_settings(config)
     assert config.name == experiment

@@ -1,4 +1,7 @@
-"""A run that is killed right before any change of a file, whichever it is, loses nothing."""
+"""A run that is killed right before any change of a file, whichever it is, loses nothing.
+
+The fast tests kill it before every third.
+"""
 
 import re
 import signal
@@ -15,8 +18,8 @@ from tests.survival.work import Training, training, training_a_tokenizer
 KILLED = "tests/survival/killed.py"
 
 
-def kill_before_each_change(starter: Starter, begin: Callable[[Path], Training], folder: Path) -> int:
-    """Kill one run after the other, each a change later than the one before, and let each go on; how many."""
+def kill_before_changes(starter: Starter, begin: Callable[[Path], Training], folder: Path, every: int = 1) -> int:
+    """Kill one run after the other, each ``every`` changes later than the one before; let each go on. How many."""
     whole = starter.finish(KILLED, "0", *begin(folder / "whole").arguments())
     found = re.search(r"^(\d+) changes of files$", whole.output, re.MULTILINE)
     assert found is not None
@@ -26,11 +29,11 @@ def kill_before_each_change(starter: Starter, begin: Callable[[Path], Training],
         command = starter.now(KILLED, str(number), *run.arguments())
         assert command.wait() == -signal.SIGKILL, command.output
         run.check()
-        run.starts = number % 2  # the same command again, or `resume=`
+        run.starts = number // every % 2  # the same command again, or `resume=`
         run.complete()
 
     with ThreadPoolExecutor(2) as pool:
-        return len([*pool.map(kill_and_go_on, range(1, int(found[1]) + 1))])
+        return len([*pool.map(kill_and_go_on, range(1, int(found[1]) + 1, every))])
 
 
 class TinyTraining(Training):
@@ -45,15 +48,23 @@ class TinyTraining(Training):
         return []
 
 
-@pytest.mark.parametrize("by", ["epochs", pytest.param("steps", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("by", "every"), [("epochs", 3), *(pytest.param(by, 1, marks=pytest.mark.slow) for by in ("epochs", "steps"))]
+)
 def test_a_training(
-    starter: Starter, by: str, episodes: Path, tokenizer_path: Path, latents: LatentDataModule, tmp_path: Path
+    starter: Starter,
+    by: str,
+    every: int,
+    episodes: Path,
+    tokenizer_path: Path,
+    latents: LatentDataModule,
+    tmp_path: Path,
 ) -> None:
     def begin(run: Path) -> TinyTraining:
         folders = map(str, (run, episodes, tokenizer_path, latents.cache_folder))
         return TinyTraining(starter, run, ["tests/survival/tiny_training.py", *folders, by], tmp_path / "whole")
 
-    assert kill_before_each_change(starter, begin, tmp_path) > 10
+    assert kill_before_changes(starter, begin, tmp_path, every) > 10 // every
 
 
 @pytest.mark.slow
@@ -64,7 +75,7 @@ def test_a_training_command(starter: Starter, undisturbed: Path, tokenizer_path:
         return Training(starter, run, command, tmp_path / "whole")
 
     # Settings, provenance and result once, best and last checkpoint in each of two epochs, and the curves.
-    assert kill_before_each_change(starter, begin, tmp_path) > 15
+    assert kill_before_changes(starter, begin, tmp_path) > 15
 
 
 @pytest.mark.slow
@@ -76,4 +87,4 @@ def test_a_training_command_that_validates_in_the_middle_of_an_epoch(
     def begin(run: Path) -> Training:
         return Training(starter, run, command, tmp_path / "whole")
 
-    assert kill_before_each_change(starter, begin, tmp_path) > 20
+    assert kill_before_changes(starter, begin, tmp_path) > 20
