@@ -56,6 +56,6 @@ def test_a_trainer_is_as_precise_as_is_fast_on_its_device(
         return dict.fromkeys(native, True)
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: "cuda" in native)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: "cuda" in native)
     monkeypatch.setattr(torch.cpu, "get_capabilities", capabilities, raising=False)
     assert composed("gru_baseline", f"trainer={trainer}").trainer.precision == precision

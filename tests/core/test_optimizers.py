@@ -7,7 +7,12 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
 
 from pacdream.core.instantiate import build
+from pacdream.core.network_module import NetworkModule
 from pacdream.core.optimizers import configure_optimizers
+from pacdream.outcome.module import OutcomeModule
+from pacdream.outcome.span_module import SpanModule
+from pacdream.tokenizer.module import TokenizerModule
+from pacdream.world_model.module import WorldModelModule
 from tests.conftest import ROOT, compose_config
 
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -30,7 +35,7 @@ def test_every_optimizer_steps_with_every_schedule(optimizer: str, scheduler: st
     make_scheduler = build(config.scheduler) if config.get("scheduler") else None
     model = network()
     before = model.weight.clone()
-    built = configure_optimizers(model, build(config.optimizer), make_scheduler)
+    built = configure_optimizers(model, build(config.optimizer), make_scheduler, "val/loss")
     model(torch.ones(1, 3)).sum().backward()
     built["optimizer"].step()
     if "lr_scheduler" in built:
@@ -39,7 +44,7 @@ def test_every_optimizer_steps_with_every_schedule(optimizer: str, scheduler: st
 
 
 def test_without_a_schedule_there_is_only_the_optimizer() -> None:
-    assert set(configure_optimizers(network(), SGD, None)) == {"optimizer"}
+    assert set(configure_optimizers(network(), SGD, None, "val/loss")) == {"optimizer"}
 
 
 def test_the_option_none_is_no_schedule() -> None:
@@ -49,25 +54,35 @@ def test_the_option_none_is_no_schedule() -> None:
 
 
 def test_an_ordinary_schedule_advances_each_epoch() -> None:
-    built = configure_optimizers(network(), SGD, partial(StepLR, step_size=1))
+    built = configure_optimizers(network(), SGD, partial(StepLR, step_size=1), "val/loss")
     assert built["lr_scheduler"]["interval"] == "epoch"
     assert "monitor" not in built["lr_scheduler"]
 
 
 def test_one_cycle_advances_each_step() -> None:
-    built = configure_optimizers(network(), SGD, partial(OneCycleLR, max_lr=0.1, total_steps=9))
+    built = configure_optimizers(network(), SGD, partial(OneCycleLR, max_lr=0.1, total_steps=9), "val/loss")
     assert built["lr_scheduler"]["interval"] == "step"
 
 
-def test_a_plateau_watches_the_validation_loss() -> None:
-    built = configure_optimizers(network(), SGD, ReduceLROnPlateau)
-    assert built["lr_scheduler"]["monitor"] == "val/loss"
+@pytest.mark.parametrize(
+    ("module", "watched"),
+    [
+        (WorldModelModule, "val/loss"),
+        (TokenizerModule, "val/loss"),
+        (OutcomeModule, "val/loss"),
+        (SpanModule, "val/error"),
+    ],
+)
+def test_a_plateau_watches_a_figure_that_falls(module: type[NetworkModule], watched: str) -> None:
+    built = configure_optimizers(network(), SGD, ReduceLROnPlateau, module.monitors[0])
+    assert built["lr_scheduler"]["monitor"] == watched
+    assert not built["lr_scheduler"]["strict"]  # it waits while nothing is validated
     assert built["lr_scheduler"]["interval"] == "epoch"
 
 
 def test_the_configured_baseline_schedule_is_the_write_ups() -> None:
     config = compose_config("train", ["experiment=gru_baseline"])
-    built = configure_optimizers(network(), build(config.optimizer), build(config.scheduler))
+    built = configure_optimizers(network(), build(config.optimizer), build(config.scheduler), "val/loss")
     optimizer, scheduler = built["optimizer"], built["lr_scheduler"]["scheduler"]
     assert (type(optimizer), type(scheduler)) == (torch.optim.Adam, StepLR)
     assert (optimizer.defaults["lr"], scheduler.step_size, scheduler.gamma) == (1e-3, 30, 0.1)

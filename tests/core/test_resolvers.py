@@ -61,7 +61,7 @@ def test_jobs_take_the_gpus_in_turn(gpus, devices, monkeypatch):
 )
 def test_bfloat16_is_chosen_where_it_is_native(accelerator, cuda, mps, capabilities, chosen, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert precision(accelerator) == chosen

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pacdream.data.episode_store import read_episode, read_manifest
+from pacdream.data.episode_store import read_episode, read_manifest, write_manifest
 from pacdream.data.find_episodes import find_or_record
 from pacdream.data.frame_data_module import FrameDataModule, load_frames
 from pacdream.data.split import split_episodes
@@ -124,6 +125,13 @@ def test_missing_default_recording_is_made(tmp_path):
 def test_interrupted_default_recording_goes_on(tmp_path):
     record_counter_episodes(tmp_path, LENGTHS[:1])
     assert len(find_or_record(tmp_path, default_recording(tmp_path, 3)).episodes) == 3
+
+
+def test_default_recording_that_lacks_an_episode_in_the_middle_goes_on(tmp_path):
+    record_counter_episodes(tmp_path, LENGTHS[:3])
+    manifest = read_manifest(tmp_path)
+    write_manifest(tmp_path, replace(manifest, episodes=manifest.episodes[::2]))
+    assert find_or_record(tmp_path, default_recording(tmp_path, 2)).episodes == manifest.episodes[:2]
 
 
 def test_default_folder_with_more_episodes_than_asked_for_is_taken_as_it_is(folder):

@@ -133,6 +133,12 @@ def test_validation_counts_every_held_out_step_once_with_the_past_that_can_be_us
     assert counted == list(range(1, 13)) * 2
 
 
+def test_validation_draws_none_of_the_trainings_random_numbers(folder, cache):
+    loader, before = set_up(folder, cache).val_dataloader(), torch.get_rng_state()
+    assert len([*loader]) > 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_processes_share_the_validation_steps(folder, cache):
     held_out = set_up(folder, cache).held_out()
     shares = [HeldOutSteps(held_out, 5, rank, 3) for rank in range(3)]

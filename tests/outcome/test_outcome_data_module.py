@@ -53,6 +53,12 @@ def test_a_window_holds_the_grids_around_its_step_and_what_the_step_earned(make_
     assert not batch.imagined
 
 
+def test_validation_has_batches_of_its_own_size(make_data):
+    data = ready(make_data(batch_size=8, val_batch_size=16))
+    assert len(next(iter(data.train_dataloader())).points) == 8
+    assert len(next(iter(data.val_dataloader()[0])).points) == 16
+
+
 def test_no_window_crosses_the_end_of_an_episode(make_data):
     data = ready(make_data(before=2, after=1))
     episode = torch.searchsorted(data.cache.starts, torch.arange(len(data.cache.codes)), right=True)

@@ -13,7 +13,8 @@ class RandomState(lightning.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """States of the CPU's and of all GPUs' generators."""
-        return self._loaded or {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+        mps = [torch.mps.get_rng_state()] if torch.mps.is_available() else []
+        return self._loaded or {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all(), "mps": mps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Note them until everything is built that draws numbers."""
@@ -26,4 +27,6 @@ class RandomState(lightning.Callback):
         torch.set_rng_state(self._loaded["cpu"].cpu())
         if len(self._loaded["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([state.cpu() for state in self._loaded["cuda"]])
+        if torch.mps.is_available() and self._loaded.get("mps"):
+            torch.mps.set_rng_state(self._loaded["mps"][0].cpu())
         self._loaded = None

@@ -49,13 +49,13 @@ def open_data(
     if elsewhere or bare:
         config = OmegaConf.merge(config, {"data": _elsewhere(there, origin, asked_for=elsewhere)})  # type: ignore[assignment]
     data = build(config.data)
+    data.device = device
     data.facts()  # records what is missing, if it is to be recorded
     identities = data.identities()
     if not bare:
         check_same_data(folder, {k: v for k, v in identities.items() if not (elsewhere and k == "episodes")})
     _check_tokenizer(checkpoint, origin, identities)
     _check_not_seen(checkpoint, origin, data)
-    data.device = device
     data.prepare_data()
     data.setup("validate")
     return data

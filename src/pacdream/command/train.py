@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 import wandb
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import LambdaCallback
@@ -27,6 +28,7 @@ from pacdream.command.settings_record import changed_settings, store_settings, u
 from pacdream.command.weights import begin_with
 from pacdream.core.check_settings import check_settings
 from pacdream.core.checkpoints import build_model
+from pacdream.core.device import best_device
 from pacdream.core.files import one_line, write_json
 from pacdream.core.instantiate import build
 from pacdream.world_model.base import WorldModel
@@ -75,6 +77,7 @@ def _build(config: DictConfig, folder: Path) -> _Training:
     """Everything that can be refused is refused here, before the first step."""
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = build(config.data)
+    data.device = torch.device("cpu") if config.trainer.accelerator == "cpu" else best_device()
     model = build_model(config.model, data.facts())
     if isinstance(model, WorldModel):
         model.begin_with_codes(data.tokenizer.code_features())

@@ -12,6 +12,8 @@ class NetworkModule(lightning.LightningModule):
     """A network, its optimizer and its schedule; its checkpoints rebuild it."""
 
     model: nn.Module
+    monitors: tuple[str, ...]
+    """What a callback can monitor. A plateau watches the first, which falls."""
 
     def __init__(self, model: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
         """Configure.
@@ -27,7 +29,7 @@ class NetworkModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """Build optimizer and schedule."""
-        return configure_optimizers(self.model, self._make_optimizer, self._make_scheduler)
+        return configure_optimizers(self.model, self._make_optimizer, self._make_scheduler, self.monitors[0])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the checkpoint rebuild its network, and say what that was trained on."""

@@ -16,8 +16,9 @@ def configure_optimizers(
     network: nn.Module,
     make_optimizer: MakeOptimizer,
     make_scheduler: MakeScheduler | dict[str, Any] | None,
+    watched: str,
 ) -> dict[str, Any]:
-    """Build both; one-cycle schedules advance every step, all others every epoch, a plateau watches ``val/loss``."""
+    """Build both; one-cycle schedules advance every step, all others every epoch, a plateau by what is ``watched``."""
     optimizer = make_optimizer(network.named_parameters())
     if not callable(make_scheduler):  # scheduler=none composes to an empty dictionary
         return {"optimizer": optimizer}
@@ -32,5 +33,5 @@ def configure_optimizers(
     settings: dict[str, Any] = {"scheduler": scheduler}
     settings["interval"] = "step" if isinstance(scheduler, OneCycleLR) else "epoch"
     if isinstance(scheduler, ReduceLROnPlateau):
-        settings["monitor"] = "val/loss"
+        settings |= {"monitor": watched, "strict": False}  # there are epochs in which nothing is validated
     return {"optimizer": optimizer, "lr_scheduler": settings}

@@ -121,11 +121,7 @@ def gathered_loader(
         raise ValueError(f"data.batch_size={batch_size} must be at least 1")
     sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, rank, world_size)
     # The sampler's items are whole batches. A generator of its own leaves the network's random numbers alone.
-    return DataLoader(dataset, batch_size=None, sampler=sampler, collate_fn=_as_is, generator=torch.Generator())
-
-
-def _as_is(batch: Batch) -> Batch:
-    return batch
+    return DataLoader(dataset, batch_size=None, sampler=sampler, generator=torch.Generator())
 
 
 def place(trainer: lightning.Trainer | None) -> tuple[int, int]:

@@ -138,7 +138,8 @@ def write_episode(folder: Path, file: str, policy: str, episode: Episode) -> Epi
     with atomic_path(folder / file) as temporary:
         temporary.write_bytes(buffer.getbuffer())
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
-    colours = np.bincount(episode.frames.ravel(), minlength=256)
+    # Frame by frame: it makes eight bytes of each pixel.
+    colours = np.sum([np.bincount(frame.ravel(), minlength=256) for frame in episode.frames], 0)
     return EpisodeEntry(
         file=file,
         policy=policy,

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from pacdream.data.collect import index_of
 from pacdream.data.episode_store import Manifest, read_manifest
 from pacdream.data.recording import Recording
 
@@ -32,5 +33,6 @@ def find_or_record(folder: Path, recording: Recording) -> Manifest:
     manifest = recording.manifest()
     if not manifest.episodes:
         log.info("no episodes in %s yet: recording the default data set first", folder)
-    # A recording that was interrupted goes on; one that has more episodes than asked for is fine.
-    return manifest if len(manifest.episodes) >= recording.episodes else recording.record()
+    # A recording that was interrupted goes on, also where later episodes are there; more than asked for are fine.
+    there = {index_of(entry.file) for entry in manifest.episodes}
+    return manifest if there.issuperset(range(recording.episodes)) else recording.record()

@@ -96,7 +96,7 @@ def check_fit(tokenizer: Tokenizer, manifest: Manifest) -> None:
             f"{tuple(manifest.frame_shape)}: train another with `python train.py experiment=vqvae`"
         )
     counts = torch.from_numpy(manifest.colour_counts())
-    known = counts[tokenizer.palette_indices.long()].sum()
+    known = counts[tokenizer.palette_indices.long().cpu()].sum()  # it may be on a GPU by now
     unknown = 1 - float(known / counts.sum())
     if unknown > 0.01:
         raise ValueError(

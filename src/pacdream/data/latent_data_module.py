@@ -148,6 +148,7 @@ class LatentDataModule(ResumableDataModule):
             self.device = self.trainer.strategy.root_device
         cache = self.cache = self._open()
         self.own = self._split(self._count)
+        self.tokenizer.to(self.device)
         announce(f"{len(cache.codes)} latent frames", cache.codes.nbytes + cache.actions.nbytes, "use fewer episodes")
         self.split = self._split_of(cache)
         self._store_split(cache)
@@ -179,9 +180,9 @@ class LatentDataModule(ResumableDataModule):
 
     def val_dataloader(self) -> DataLoader[HeldOutBatch]:
         """Every step of the validation episodes once, in order, with all of the past that the model can use."""
-        return DataLoader(
-            HeldOutSteps(self.held_out(), self.val_batch_size, *place(self.trainer)), batch_size=None, shuffle=False
-        )
+        steps = HeldOutSteps(self.held_out(), self.val_batch_size, *place(self.trainer))
+        # A generator of its own: how often is validated does not change what is trained.
+        return DataLoader(steps, batch_size=None, shuffle=False, generator=torch.Generator())
 
     def windows(self, starts: Tensor, length: int) -> LatentBatch:
         """Windows of ``length`` steps that begin at these frames (B,)."""

@@ -128,7 +128,7 @@ class Dream:
         index = torch.tensor(list(rows), device=self._device)
         _put(self._state, index, condition(self.model, contexts, actions))
         grids = self.outcome.grids
-        self._codes[index] = contexts[:, -1:]  # where the context is shorter than what is judged
+        self._codes[index] = contexts[:, :1]  # where the context is shorter than what is judged
         known = min(grids, contexts.shape[1])
         self._codes[index, grids - known :] = contexts[:, contexts.shape[1] - known :]
         self._actions[index] = 0

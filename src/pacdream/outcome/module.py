@@ -19,7 +19,6 @@ class OutcomeModule(NetworkModule):
     monitors = (
         "val/loss", "val/points_ap", "val/lost_ap", "val/dream/points_ap", "val/dream/lost_ap", "train/loss",
     )  # fmt: skip
-    """What a callback can monitor."""
 
     def __init__(
         self,

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.core.device import best_device
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
@@ -87,7 +86,6 @@ class OutcomeDataModule(LatentDataModule):
     def facts(self) -> dict[str, Any]:
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
         facts = super().facts()
-        self.device = best_device()
         cache = self._open()
         split = self._split_of(cache)
         train = targets_of(cache, self.lost_within).at(cache.window_starts(split.train or split.val, 1).long())
@@ -144,7 +142,8 @@ class OutcomeDataModule(LatentDataModule):
 
     def _loader(self, steps: Tensor, drawn: Drawn | None, shuffle: bool) -> DataLoader[OutcomeBatch]:
         dataset = GatheredDataset(len(steps), lambda i: self.batch(steps[i], drawn and drawn.at(i)))
-        return gathered_loader(dataset, self.batch_size, shuffle, self.seed, *place(self.trainer))
+        size = self.batch_size if shuffle else self.val_batch_size
+        return gathered_loader(dataset, size, shuffle, self.seed, *place(self.trainer))
 
     def batch(self, steps: Tensor, drawn: Drawn | None = None) -> OutcomeBatch:
         """The steps that begin with these frames (B,), all of the game or not; as often as they occur, or drawn."""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pacdream.core.device import best_device
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
@@ -58,7 +57,6 @@ class SpanDataModule(LatentDataModule):
         """What a network must know of data and tokenizer, in plain numbers; encodes what is not cached."""
         facts = super().facts()
         del facts["num_actions"]
-        self.device = best_device()
         rewards = self._open().rewards
         unit = float(rewards[rewards > 0].min()) if (rewards > 0).any() else 1.0
         return {**facts, "unit": unit, "before": self.before, "after": self.after, "max_span": self.max_span}
@@ -91,7 +89,8 @@ class SpanDataModule(LatentDataModule):
 
     def _loader(self, steps: Tensor, shuffle: bool) -> DataLoader[SpanBatch]:
         dataset = GatheredDataset(len(steps), lambda i: self.batch(steps[i]))
-        return gathered_loader(dataset, self.batch_size, shuffle, self.seed, *place(self.trainer))
+        size = self.batch_size if shuffle else self.val_batch_size
+        return gathered_loader(dataset, size, shuffle, self.seed, *place(self.trainer))
 
     def batch(self, steps: Tensor) -> SpanBatch:
         """The spans that begin with these frames (B,)."""

@@ -16,7 +16,6 @@ class SpanModule(NetworkModule):
 
     model: SpanNetwork
     monitors = ("val/error", "val/correlation", "train/loss")
-    """What a callback can monitor."""
 
     def __init__(self, model: SpanNetwork, optimizer: MakeOptimizer, scheduler: MakeScheduler | None) -> None:
         """Configure.

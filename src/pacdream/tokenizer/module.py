@@ -26,7 +26,6 @@ class TokenizerModule(NetworkModule):
         "val/loss", "val/pixel_accuracy", "tokenizer/perplexity", "tokenizer/usage", "tokenizer/psnr",
         "tokenizer/ssim", "train/loss",
     )  # fmt: skip
-    """What a callback can monitor."""
     palette: Tensor
     """(256, 3) RGB in [0, 1]."""
 

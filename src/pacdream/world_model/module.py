@@ -22,7 +22,6 @@ class WorldModelModule(NetworkModule):
         "val/loss", "val/accuracy", "val/changed_accuracy", "val/copy_accuracy", "val/skill", "val/top5_accuracy",
         "val/perplexity", "train/loss_epoch", "train/accuracy",
     )  # fmt: skip
-    """What a callback can monitor."""
 
     def __init__(
         self,
