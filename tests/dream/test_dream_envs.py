@@ -63,6 +63,14 @@ def test_rewards_come_as_late_as_the_outcome_network_sees_them_and_nothing_befor
     assert rewards == pytest.approx([0, 0, 0, 0, 0, 10, 10], abs=1e-4)
 
 
+def test_before_a_context_that_is_shorter_than_what_is_judged_its_first_grid_stands():
+    outcome = OutcomeNetwork((1, LENGTH), 2, 3, [0, 10], [0.9, 0.1], [0.1] * 4, 0.1, 3, 0, 4, 8, 1)
+    starts = Starts(grid(START, START + 1), torch.tensor([RIGHT, RIGHT]), torch.tensor([0]), 2)
+    dream = Dream(LineWorld(), outcome, starts, Greedy(), 1, 5, "life")
+    dream.begin([0], [np.random.default_rng(0)])
+    assert dream._codes[0].argmax(-1).flatten().tolist() == [START] * (outcome.grids - 1) + [START + 1]
+
+
 def test_a_lost_life_terminates_and_the_horizon_truncates():
     env = line_env(horizon=5)
     env.reset(seed=0)
