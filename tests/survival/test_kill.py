@@ -127,6 +127,7 @@ def new(tmp_path: Path) -> Callable[[], Path]:
     return folder
 
 
+@pytest.mark.slow
 def test_everything(starter: Starter, undisturbed: Path, tokenizer_path: Path, new: Callable[[], Path]) -> None:
     def begin() -> Work:
         folder = new()
