@@ -54,7 +54,17 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class LatentBatch:
+class Batch:
+    """Base class of tensors that are learnt from together."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch on a device; Lightning calls this, though batches are usually gathered there already."""
+        tensors = {name: value.to(device) for name, value in vars(self).items() if hasattr(value, "to")}
+        return replace(self, **tensors)
+
+
+@dataclass(frozen=True)
+class LatentBatch(Batch):
     """A batch of windows of latent steps; with a context length of 1 each is a triplet."""
 
     codes: Tensor
@@ -62,13 +72,9 @@ class LatentBatch:
     actions: Tensor
     """(B, T) int64; ``actions[:, t]`` leads from ``codes[:, t]`` to ``codes[:, t + 1]``."""
 
-    def to(self, device: torch.device) -> LatentBatch:
-        """The same batch on a device; Lightning calls this, though batches are usually gathered there already."""
-        return LatentBatch(self.codes.to(device), self.actions.to(device))
-
 
 @dataclass(frozen=True)
-class HeldOutBatch:
+class HeldOutBatch(Batch):
     """T held-out steps in a row, each to be predicted once, and what precedes them."""
 
     codes: Tensor
@@ -79,12 +85,6 @@ class HeldOutBatch:
     """(1, T, h, w) int64: what the best copier predicts, see ``metric.copies``."""
     context: int
     """C: steps that are only shown."""
-
-    def to(self, device: torch.device) -> HeldOutBatch:
-        """The same batch on a device."""
-        return replace(
-            self, codes=self.codes.to(device), actions=self.actions.to(device), copied=self.copied.to(device)
-        )
 
 
 @dataclass(frozen=True)

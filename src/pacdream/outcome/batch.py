@@ -1,13 +1,14 @@
 """What an outcome network learns from."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+
+from pacdream.types import Batch
 
 
 @dataclass(frozen=True)
-class OutcomeBatch:
+class OutcomeBatch(Batch):
     """B steps, the grids around them and what they really earned."""
 
     codes: Tensor
@@ -28,8 +29,3 @@ class OutcomeBatch:
     """(V,) by how much the logits of each number of points are raised by showing it more often than it occurs; or 0."""
     imagined: bool
     """The grids are a world model's, of recorded actions; the outcomes are those of the game all the same."""
-
-    def to(self, device: torch.device) -> "OutcomeBatch":
-        """The same batch on a device."""
-        tensors = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "imagined"}
-        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})

@@ -11,12 +11,13 @@ from torch.utils.data import DataLoader
 from pacdream.core.limits import Natural, Positive
 from pacdream.data.batches import GatheredDataset, evenly, gathered_loader, place
 from pacdream.data.latent_data_module import LatentDataModule
+from pacdream.types import Batch
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SpanBatch:
+class SpanBatch(Batch):
     """B spans, the grids around their ends and what they really earned."""
 
     codes: Tensor
@@ -25,10 +26,6 @@ class SpanBatch:
     """(B,) int64, steps."""
     points: Tensor
     """(B,) float."""
-
-    def to(self, device: torch.device) -> "SpanBatch":
-        """The same batch on a device."""
-        return SpanBatch(self.codes.to(device), self.spans.to(device), self.points.to(device))
 
 
 class SpanDataModule(LatentDataModule):
