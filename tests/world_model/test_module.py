@@ -161,11 +161,8 @@ def test_first_losses_are_the_golden_ones() -> None:
     assert losses == pytest.approx(json.loads(GOLDEN.read_text()), rel=1e-3)
 
 
-def test_imagined_steps_go_on_from_what_was_drawn(latents: LatentDataModule) -> None:
-    """With a model that is sure, what is drawn is known: the same numbers as by hand."""
+def test_imagined_steps_go_on_from_the_likeliest_codes(latents: LatentDataModule) -> None:
     model = build_model(OmegaConf.create(TINY_GRU), latents.facts())
-    with torch.no_grad():
-        model.head.weight.mul_(1e4)
     module = WorldModelModule(model, ADAM, None, imagined_steps=3)
     batch = latents.windows(latents.train_starts[:4], 5)
     logits = module._predict(batch)

@@ -37,8 +37,8 @@ class WorldModelModule(NetworkModule):
             model: any world model.
             optimizer: a factory, see ``conf/optimizer``.
             scheduler: a factory, see ``conf/scheduler``.
-            imagined_steps: the last steps of each window, in which the model goes on from codes that it has drawn
-                itself, the first of them from the real grids before; none to teach every step with real grids.
+            imagined_steps: the last steps of each window, in which the model goes on from its own likeliest codes,
+                the first of them from the real grids before; none to teach every step with real grids.
             action_weight: how much more a code counts whose prediction is changed for certain by other actions, in
                 the steps that are taught and the one before them; none to count all codes alike.
         """
@@ -93,7 +93,7 @@ class WorldModelModule(NetworkModule):
         return logits, 1 + action_weight * influence
 
     def _imagine(self, batch: LatentBatch, steps: int) -> Tensor:
-        """Logits (B, S, h, w, K) of the last S steps, each going on from what was drawn for the one before."""
+        """Logits (B, S, h, w, K) of the last S steps, each going on from the likeliest codes of the one before."""
         seen = batch.actions.shape[1] - steps
         if seen < 0:
             raise ValueError(
@@ -105,8 +105,9 @@ class WorldModelModule(NetworkModule):
         output, state = self.model.step(batch.codes[:, seen], batch.actions[:, seen], state)
         logits = [output.logits]
         for actions in batch.actions[:, seen + 1 :].unbind(1):
-            with torch.no_grad():  # what was drawn is taken as given
-                codes = self.model.draw(output, _draw)
+            # Not codes drawn at random: with those it learns less, as what really came next fits them less.
+            with torch.no_grad():
+                codes = self.model.draw(output, likeliest)
             output, state = self.model.step(codes, actions, state)
             logits.append(output.logits)
         return torch.stack(logits, 1)
@@ -136,9 +137,3 @@ class WorldModelModule(NetworkModule):
             self.log(f"val/{name}", value, prog_bar=name in on_bar)
         for metric in (self.val_loss, self.val_next_codes, self.val_top5):
             metric.reset()
-
-
-def _draw(logits: Tensor) -> Tensor:
-    """Codes (...) drawn from logits (..., K): the largest of them after Gumbel noise."""
-    logits = logits.float()  # half precision knows too few numbers to draw with
-    return (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
