@@ -105,7 +105,7 @@ class WorldModelModule(NetworkModule):
         output, state = self.model.step(batch.codes[:, seen], batch.actions[:, seen], state)
         logits = [output.logits]
         for actions in batch.actions[:, seen + 1 :].unbind(1):
-            # Not codes drawn at random: with those it learns less, as what really came next fits them less.
+            # Not codes drawn at random: with those it obeys less (docs/world_model_experiments.md).
             with torch.no_grad():
                 codes = self.model.draw(output, likeliest)
             output, state = self.model.step(codes, actions, state)
